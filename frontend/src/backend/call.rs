@@ -1,0 +1,210 @@
+//! Requests as data: what the page would send, with the command line that does the same. Sends nothing.
+
+use serde_json::{Value, json};
+use shared::live::ClockChange;
+use shared::{KindRef, ObjectKey, kind, path};
+
+use crate::state::route::escape;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path and query.
+    pub path: String,
+    /// `Content-Type` of the body.
+    pub content_type: &'static str,
+    /// JSON body.
+    pub body: Option<Value>,
+    /// The command line that does the same.
+    pub line: String,
+}
+
+const JSON: &str = "application/json";
+
+/// Creates an object. `None` when its kind is not one that the cluster serves.
+#[must_use]
+pub fn create(object: &Value) -> Option<Call> {
+    let field = |p: &str| {
+        object
+            .pointer(p)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let row = kind::find_by_kind(field("/apiVersion"), field("/kind"))?;
+    let namespace = match (row.namespaced, field("/metadata/namespace")) {
+        (false, _) => "",
+        (true, "") => "default",
+        (true, ns) => ns,
+    };
+    Some(Call {
+        method: "POST",
+        path: path::collection(&row.reference(), namespace),
+        content_type: JSON,
+        body: Some(object.clone()),
+        line: "kubectl create -f -".into(),
+    })
+}
+
+/// Binds a pod to a node (`pods/binding`, the call that the scheduler makes).
+#[must_use]
+pub fn bind(pod: &ObjectKey, node: &str) -> Call {
+    let at = path::subresource(&KindRef::new("", "v1", "pods"), pod, "binding");
+    Call {
+        method: "POST",
+        line: format!("kubectl create --raw {at} -f -"),
+        path: at,
+        content_type: JSON,
+        body: Some(json!({"apiVersion": "v1", "kind": "Binding",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node}})),
+    }
+}
+
+/// Deletes an object of a built-in kind.
+#[must_use]
+pub fn delete(kind: &KindRef, key: &ObjectKey) -> Call {
+    let namespace = if key.namespace.is_empty() {
+        String::new()
+    } else {
+        format!(" -n {}", key.namespace)
+    };
+    Call {
+        method: "DELETE",
+        path: path::object(kind, key),
+        content_type: JSON,
+        body: None,
+        line: format!("kubectl delete {} {}{namespace}", kind.plural, key.name),
+    }
+}
+
+/// Sets a Deployment's replicas.
+#[must_use]
+pub fn scale(deployment: &ObjectKey, replicas: u32) -> Call {
+    Call {
+        method: "PATCH",
+        path: path::subresource(
+            &KindRef::new("apps", "v1", "deployments"),
+            deployment,
+            "scale",
+        ),
+        content_type: "application/merge-patch+json",
+        body: Some(json!({"spec": {"replicas": replicas}})),
+        line: format!(
+            "kubectl scale deployment {} --replicas={replicas} -n {}",
+            deployment.name, deployment.namespace
+        ),
+    }
+}
+
+/// Cuts a node off, or gives it back: its process, with no word to the apiserver.
+#[must_use]
+pub fn node_power(node: &str, on: bool) -> Call {
+    let verb = if on { "start" } else { "stop" };
+    let at = format!("/glasshouse/v1/nodes/{}/{verb}", escape(node));
+    Call {
+        method: "POST",
+        line: format!("curl -X POST {at}   # no kubectl verb: this is the machine's power switch"),
+        path: at,
+        content_type: JSON,
+        body: None,
+    }
+}
+
+/// Pauses, steps or rates the cluster clock.
+#[must_use]
+pub fn clock(change: &ClockChange) -> Call {
+    Call {
+        method: "POST",
+        path: "/glasshouse/v1/clock".into(),
+        content_type: JSON,
+        body: serde_json::to_value(change).ok(),
+        line: String::new(),
+    }
+}
+
+/// The path of a container's log, followed.
+#[must_use]
+pub fn log_path(pod: &ObjectKey, container: &str, previous: bool) -> String {
+    let at = path::subresource(&KindRef::new("", "v1", "pods"), pod, "log");
+    let which = if previous {
+        "previous=true"
+    } else {
+        "follow=true"
+    };
+    format!("{at}?container={}&{which}&tailLines=200", escape(container))
+}
+
+/// The path that takes an upload.
+#[must_use]
+pub fn upload_path(name: &str) -> String {
+    format!("/glasshouse/v1/images?name={}", escape(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(call: &Call, want: &str) {
+        let body = call.body.as_ref().map(Value::to_string).unwrap_or_default();
+        assert_eq!(
+            format!("{} {} {body} | {}", call.method, call.path, call.line),
+            want
+        );
+    }
+
+    #[test]
+    fn requests_are_what_kubectl_would_send() {
+        let pod = ObjectKey::new("shop", "web");
+        check(
+            &bind(&pod, "node-2"),
+            r#"POST /api/v1/namespaces/shop/pods/web/binding {"apiVersion":"v1","kind":"Binding","metadata":{"name":"web","namespace":"shop"},"target":{"apiVersion":"v1","kind":"Node","name":"node-2"}} | kubectl create --raw /api/v1/namespaces/shop/pods/web/binding -f -"#,
+        );
+        check(
+            &delete(&KindRef::new("", "v1", "pods"), &pod),
+            "DELETE /api/v1/namespaces/shop/pods/web  | kubectl delete pods web -n shop",
+        );
+        check(
+            &scale(&pod, 5),
+            r#"PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale {"spec":{"replicas":5}} | kubectl scale deployment web --replicas=5 -n shop"#,
+        );
+        check(
+            &clock(&ClockChange {
+                rate: Some(60.0),
+                step_ms: None,
+            }),
+            r#"POST /glasshouse/v1/clock {"rate":60.0} | "#,
+        );
+        assert_eq!(
+            log_path(&pod, "a b&c", false),
+            "/api/v1/namespaces/shop/pods/web/log?container=a%20b%26c&follow=true&tailLines=200"
+        );
+    }
+
+    #[test]
+    fn objects_go_to_their_collections() {
+        for (object, want) in [
+            (
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop"}}),
+                Some("/api/v1/namespaces/shop/pods"),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Pod"}),
+                Some("/api/v1/namespaces/default/pods"),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"namespace": "x"}}),
+                Some("/api/v1/namespaces"),
+            ),
+            (
+                json!({"apiVersion": "apps/v1", "kind": "Deployment"}),
+                Some("/apis/apps/v1/namespaces/default/deployments"),
+            ),
+            (json!({"apiVersion": "v9", "kind": "Pod"}), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(create(&object).map(|c| c.path).as_deref(), want);
+        }
+    }
+}

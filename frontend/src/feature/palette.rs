@@ -1,0 +1,136 @@
+//! What can be made: the cluster's images as pods, objects, and the house's own switches. Each item can be dragged,
+//! and each opens a form by click or Enter. Nothing is offered that does not act.
+
+use leptos::prelude::*;
+use shared::live::Image;
+
+use super::drag::Grip;
+use super::upload::UploadButton;
+use crate::state::app::{Cargo, Dialog, Hands, NewWhat, Truth};
+use crate::state::{samples, text};
+
+/// The left column.
+#[component]
+pub fn Palette() -> impl IntoView {
+    let truth = expect_context::<Truth>();
+    let images = Memo::new(move |_| {
+        let mut images = truth.images.get();
+        images.sort_by_key(|i| (i.uploaded, !i.what.contains("http"), i.name.clone()));
+        images
+    });
+    view! {
+        <nav class="c-palette" aria-label="Palette">
+            <h2>"Workloads"</h2>
+            <ul>
+                <For each=move || images.get() key=|i| i.name.clone() let:image>
+                    <li>
+                        <Workload image=image />
+                    </li>
+                </For>
+                <li>
+                    <UploadButton />
+                </li>
+            </ul>
+            <h2>"Objects"</h2>
+            <ul>
+                <Object what=NewWhat::Pod name="Pod" glyph="▢" />
+                <Object what=NewWhat::Deployment name="Deployment" glyph="◫" />
+                <Object what=NewWhat::Service name="Service" glyph="◇" />
+                <Object what=NewWhat::Namespace name="Namespace" glyph="⬚" />
+            </ul>
+            <h2>"House"</h2>
+            <ul>
+                <li>
+                    <StopNode />
+                </li>
+            </ul>
+            <p class="c-palette__hint">"Drag a workload onto a node, or onto the free canvas to place it later."</p>
+        </nav>
+    }
+}
+
+#[component]
+fn Workload(image: Image) -> impl IntoView {
+    let hands = expect_context::<Hands>();
+    let grip = expect_context::<Grip>();
+    let short = samples::short_name(&image.name).to_owned();
+    let alias = (!image.aliases.is_empty()).then(|| format!("= {}", image.aliases.join(", ")));
+    let title = format!(
+        "{} · {} · {}",
+        image.name,
+        image.what,
+        text::size(image.size)
+    );
+    let glyph = match image.what.as_str() {
+        w if w.contains("http") => "◈",
+        w if w.contains("preview 1") => "◻",
+        _ => "◆",
+    };
+    let press = {
+        let (image, short) = (image.clone(), short.clone());
+        move |e: web_sys::PointerEvent| {
+            grip.press(&e, Cargo::Workload(image.clone()), short.clone())
+        }
+    };
+    let name = image.name.clone();
+    let uploaded = image.uploaded;
+    let open = move |_| {
+        if !grip.was_drag() {
+            hands.dialog.set(Dialog::Run(image.clone()));
+        }
+    };
+    view! {
+        <button
+            type="button"
+            class="c-item"
+            title=title
+            data-kind="workload"
+            data-image=name
+            data-uploaded=uploaded.to_string()
+            on:pointerdown=press
+            on:click=open
+        >
+            <span aria-hidden="true">{glyph}</span>
+            <b>{short}</b>
+            {alias.map(|a| view! { <span class="c-item__alias">{a}</span> })}
+        </button>
+    }
+}
+
+#[component]
+fn Object(what: NewWhat, name: &'static str, glyph: &'static str) -> impl IntoView {
+    let hands = expect_context::<Hands>();
+    view! {
+        <li>
+            <button type="button" class="c-item" data-kind="object" data-name=name on:click=move |_| hands.dialog.set(Dialog::New(what))>
+                <span aria-hidden="true">{glyph}</span>
+                <b>{name}</b>
+                <span class="u-hidden">" …"</span>
+            </button>
+        </li>
+    }
+}
+
+#[component]
+fn StopNode() -> impl IntoView {
+    let hands = expect_context::<Hands>();
+    let grip = expect_context::<Grip>();
+    let press =
+        move |e: web_sys::PointerEvent| grip.press(&e, Cargo::StopNode, "Stop a node".into());
+    let hint = move |_| {
+        if !grip.was_drag() {
+            hands.tell("Drag this onto a node, or open a node's panel and choose Stop.");
+            hands.notice.set(Some(crate::state::app::Notice {
+                text: "Drag this onto a node, or open a node's panel and choose Stop.".into(),
+                at: None,
+                failed: false,
+            }));
+        }
+    };
+    view! {
+        <button type="button" class="c-item" data-kind="house" data-name="stop-node" on:pointerdown=press on:click=hint>
+            <span aria-hidden="true">"○"</span>
+            <b>"Stop a node"</b>
+        </button>
+    }
+}

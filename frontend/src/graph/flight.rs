@@ -1,0 +1,279 @@
+//! What moves: hops of the flow log become points that travel from room to room, a trace after itself.
+//!
+//! Real hops take microseconds; here each takes long enough to be seen, in the order in which they happened. Decides
+//! when and where; the drawing happens in [`super::animate`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use shared::flow::{Hop, Outcome, TraceId};
+
+use super::room::Room;
+use crate::state::trace::is_background;
+
+/// How long a point travels, in milliseconds of the page.
+pub const TRAVEL_MS: f64 = 560.0;
+/// How long a room stays lit after an arrival.
+pub const LIT_MS: f64 = 700.0;
+/// Tags shown at once; what is above shares one.
+pub const MAX_TAGS: usize = 5;
+/// Points in the air at once; above it hops only light their room.
+pub const MAX_FLIGHTS: usize = 60;
+/// Movements that one trace may have waiting: a longer story is told by its panel.
+const MAX_BACKLOG: usize = 12;
+
+/// One point on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flight {
+    /// Unique among flights.
+    pub id: u64,
+    /// The trace it belongs to: a click opens it.
+    pub trace: TraceId,
+    /// Where from.
+    pub from: Room,
+    /// Where to.
+    pub to: Room,
+    /// The tag's text.
+    pub tag: String,
+    /// Housekeeping travels small and without a tag.
+    pub quiet: bool,
+    /// Ended in a refusal.
+    pub refused: bool,
+    /// Page time at which it leaves.
+    pub leaves: f64,
+}
+
+impl Flight {
+    /// How far it is at a page time: below 0 before it leaves, above 1 after it arrived.
+    #[must_use]
+    pub fn progress(&self, now: f64) -> f64 {
+        (now - self.leaves) / TRAVEL_MS
+    }
+}
+
+/// Everything in the air, and what is lit.
+#[derive(Debug, Default)]
+pub struct Sky {
+    flights: VecDeque<Flight>,
+    /// Where each trace was last, and when its last movement ends.
+    last: BTreeMap<TraceId, (Room, f64)>,
+    /// Rooms and until when they are lit.
+    lit: BTreeMap<Room, f64>,
+    next_id: u64,
+    /// Movements that were not shown because too much was in the air.
+    pub skipped: u64,
+}
+
+impl Sky {
+    /// Takes a hop that just happened.
+    pub fn hop(&mut self, hop: &Hop, now: f64) {
+        let to = Room::of_component(&hop.component);
+        let known = self.last.get(&hop.trace);
+        // A trace begins where its first hop is; a write that began inside a component starts there too.
+        let (from, free) = known.cloned().unwrap_or_else(|| (to.clone(), now));
+        let leaves = free.max(now);
+        let backlog = (leaves - now) / TRAVEL_MS;
+        let crowded = self.flights.len() >= MAX_FLIGHTS || backlog > MAX_BACKLOG as f64;
+        if from == to || crowded {
+            self.skipped += u64::from(from != to);
+            // With a movement still to come, its arrival lights the room.
+            if free <= now {
+                self.light(&to, now + LIT_MS, is_background(hop));
+            }
+            self.last.insert(hop.trace, (to, free.max(now)));
+            return;
+        }
+        let quiet = is_background(hop);
+        self.flights.push_back(Flight {
+            id: self.next_id,
+            trace: hop.trace,
+            from,
+            to: to.clone(),
+            tag: tag(hop),
+            quiet,
+            refused: hop.outcome != Outcome::Done,
+            leaves,
+        });
+        self.next_id += 1;
+        self.last.insert(hop.trace, (to, leaves + TRAVEL_MS));
+    }
+
+    fn light(&mut self, room: &Room, until: f64, quiet: bool) {
+        if quiet {
+            return;
+        }
+        let end = self.lit.entry(room.clone()).or_insert(until);
+        *end = end.max(until);
+    }
+
+    /// Moves time on: lands what arrived, lights where it landed, forgets what is over.
+    pub fn advance(&mut self, now: f64) {
+        let (landed, flying): (VecDeque<Flight>, _) = std::mem::take(&mut self.flights)
+            .into_iter()
+            .partition(|f| f.progress(now) >= 1.0);
+        self.flights = flying;
+        let leaving = |f: &&Flight| (0.0..0.4).contains(&f.progress(now));
+        let from: Vec<(Room, bool)> = self
+            .flights
+            .iter()
+            .filter(leaving)
+            .map(|f| (f.from.clone(), f.quiet))
+            .collect();
+        for (room, quiet) in from {
+            self.light(&room, now + TRAVEL_MS * 0.4, quiet);
+        }
+        for flight in landed {
+            self.light(&flight.to, now + LIT_MS, flight.quiet);
+        }
+        self.lit.retain(|_, until| *until > now);
+        // A trace that rested is forgotten, unless it is the tail of a busy one.
+        self.last.retain(|_, (_, free)| *free + 20_000.0 > now);
+    }
+
+    /// Points that are on their way at this time.
+    pub fn airborne(&self, now: f64) -> impl Iterator<Item = &Flight> {
+        self.flights.iter().filter(move |f| f.progress(now) >= 0.0)
+    }
+
+    /// Rooms that work at this time.
+    #[must_use]
+    pub fn lit(&self) -> BTreeSet<Room> {
+        self.lit.keys().cloned().collect()
+    }
+
+    /// True when nothing moves and nothing is lit.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        self.flights.is_empty() && self.lit.is_empty()
+    }
+
+    /// Lands everything at once: for pages that are hidden.
+    pub fn clear(&mut self) {
+        self.flights.clear();
+        self.lit.clear();
+        self.last.clear();
+    }
+}
+
+fn tag(hop: &Hop) -> String {
+    let text = match (hop.revision, hop.component.as_str()) {
+        (Some(revision), "etcd") => format!("commit {revision}"),
+        _ if hop.text.is_empty() => hop.phase.clone(),
+        _ => hop.text.clone(),
+    };
+    let mut short: String = text.chars().take(34).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::room::Part;
+    use super::*;
+
+    fn hop(trace: u128, component: &str, phase: &str) -> Hop {
+        Hop {
+            seq: 0,
+            trace: TraceId(trace),
+            component: component.into(),
+            phase: phase.into(),
+            text: format!("{component} works"),
+            object: None,
+            cause: None,
+            revision: None,
+            start_us: 0,
+            duration_us: 1,
+            outcome: Outcome::Done,
+        }
+    }
+
+    #[test]
+    fn a_trace_travels_hop_by_hop() {
+        let mut sky = Sky::default();
+        for component in [
+            "kubectl",
+            "kube-apiserver",
+            "etcd",
+            "etcd",
+            "kubelet node-1",
+        ] {
+            sky.hop(&hop(1, component, "request"), 0.0);
+        }
+        let legs: Vec<String> = sky
+            .flights
+            .iter()
+            .map(|f| format!("{}>{}@{}", f.from.component(), f.to.component(), f.leaves))
+            .collect();
+        assert_eq!(
+            legs,
+            [
+                "kubectl>kube-apiserver@0",
+                "kube-apiserver>etcd@560",
+                "etcd>kubelet node-1@1120"
+            ]
+        );
+        assert_eq!(sky.airborne(100.0).count(), 1);
+        sky.advance(100.0);
+        // Only what works is lit: etcd's turn is still to come.
+        assert_eq!(sky.lit().into_iter().collect::<Vec<_>>(), [Room::Kubectl]);
+        sky.advance(700.0);
+        assert!(sky.lit().contains(&Room::Apiserver));
+        assert_eq!(sky.airborne(700.0).count(), 1);
+        for now in [1300.0, 2000.0, 5000.0] {
+            sky.advance(now);
+        }
+        assert!(sky.is_still());
+    }
+
+    #[test]
+    fn housekeeping_lights_nothing() {
+        let mut sky = Sky::default();
+        for component in ["kubelet node-1", "kube-apiserver"] {
+            sky.hop(&hop(1, component, "heartbeat"), 0.0);
+        }
+        sky.advance(700.0);
+        assert!(sky.lit().is_empty());
+    }
+
+    #[test]
+    fn a_flood_stays_bounded() {
+        let mut sky = Sky::default();
+        for i in 0..10_000u128 {
+            sky.hop(
+                &hop(
+                    i / 4,
+                    if i % 2 == 0 {
+                        "kubectl"
+                    } else {
+                        "kube-apiserver"
+                    },
+                    "request",
+                ),
+                1.0,
+            );
+        }
+        assert!(sky.flights.len() <= MAX_FLIGHTS);
+        assert!(sky.skipped > 0);
+        let kubelet = Room::OnNode("n".into(), Part::Kubelet);
+        for _ in 0..100 {
+            sky.hop(&hop(99_999, "kubelet n", "x"), 2.0);
+            sky.hop(&hop(99_999, "kube-apiserver", "x"), 2.0);
+        }
+        assert!(sky.last[&TraceId(99_999)].1 < 2.0 + TRAVEL_MS * 20.0);
+        sky.advance(1e9);
+        sky.advance(2e9);
+        assert!(sky.is_still() && sky.last.is_empty());
+        assert!(!sky.lit().contains(&kubelet));
+    }
+
+    #[test]
+    fn tags_are_short_and_whole_characters() {
+        let mut h = hop(1, "kubectl", "request");
+        h.text = "é".repeat(100);
+        assert_eq!(tag(&h).chars().count(), 35);
+        h.component = "etcd".into();
+        h.revision = Some(shared::Revision(4812));
+        assert_eq!(tag(&h), "commit 4812");
+    }
+}

@@ -1,0 +1,274 @@
+//! The signals that carry the state to the components, handed down as context. One writer each, named here.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+use shared::Object;
+use shared::live::Image;
+use shared::scenario::Scenario;
+
+use super::cluster::Cluster;
+use super::node::Scene;
+use super::route::{Route, Selected, Tab, View};
+use crate::backend::browser;
+use crate::backend::call::Call;
+use crate::graph::room::Room;
+
+/// How the stream is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Link {
+    /// No word yet.
+    #[default]
+    Connecting,
+    /// Frames arrive.
+    Live,
+    /// Lost; page time in milliseconds since when.
+    Lost(f64),
+}
+
+/// What the cluster says. Written by `backend::stream` alone.
+#[derive(Clone, Copy)]
+pub struct Truth {
+    /// The fold of the stream.
+    pub cluster: RwSignal<Cluster>,
+    /// Whether it is live.
+    pub link: RwSignal<Link>,
+    /// Images that can run. Written by `feature::upload` as well.
+    pub images: RwSignal<Vec<Image>>,
+    /// The drawing's content, derived.
+    pub scene: Memo<Scene>,
+    /// Rooms that work right now. Written by `graph::animate` alone.
+    pub lit: RwSignal<BTreeSet<Room>>,
+}
+
+/// What a hand is about to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cargo {
+    /// A new pod of this image.
+    Workload(Image),
+    /// A pod that exists.
+    Pod(shared::ObjectKey),
+    /// Cutting a node off.
+    StopNode,
+}
+
+/// A drag on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drag {
+    /// What is carried.
+    pub cargo: Cargo,
+    /// The words on it.
+    pub label: String,
+    /// Where the pointer is, in the window.
+    pub at: (f64, f64),
+    /// Over what: a node's name, or the empty canvas.
+    pub over: Over,
+}
+
+/// What lies under the pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Over {
+    /// Nothing that takes a drop.
+    #[default]
+    Nowhere,
+    /// The drawing, not a node.
+    Canvas,
+    /// A node.
+    Node(String),
+}
+
+/// Something to be sent, shown before it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// What it does, as a question's title.
+    pub title: String,
+    /// Why one might hesitate; may be empty.
+    pub warning: String,
+    /// In order; the next is sent when the one before succeeded.
+    pub calls: Vec<Call>,
+    /// Where a refusal is shown, in the window; the middle of the page without.
+    pub at: Option<(f64, f64)>,
+    /// What the live region says afterwards.
+    pub done: String,
+    /// What the panel shows afterwards.
+    pub then: Option<Selected>,
+    /// Destructive ones are always asked.
+    pub always: bool,
+}
+
+/// A message on the spot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The text, as the server said it.
+    pub text: String,
+    /// Where, in the window.
+    pub at: Option<(f64, f64)>,
+    /// Red or not.
+    pub failed: bool,
+}
+
+/// The dialogs that open in front of the page.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Dialog {
+    /// None.
+    #[default]
+    None,
+    /// Shortcuts and words.
+    Help,
+    /// The link to copy.
+    Share,
+    /// What a link would do.
+    Preview(Box<Scenario>),
+    /// A link that cannot be opened.
+    BadLink(String),
+    /// A form for a new object.
+    New(NewWhat),
+    /// A form for a new pod of an image.
+    Run(Image),
+}
+
+/// What a form makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewWhat {
+    /// A Pod.
+    Pod,
+    /// A Deployment.
+    Deployment,
+    /// A Service.
+    Service,
+    /// A Namespace.
+    Namespace,
+}
+
+/// What the user is doing. Written by the features.
+#[derive(Clone, Copy)]
+pub struct Hands {
+    /// A drag on its way.
+    pub drag: RwSignal<Option<Drag>>,
+    /// Waiting for "Send".
+    pub ask: RwSignal<Option<Ask>>,
+    /// A message on the spot.
+    pub notice: RwSignal<Option<Notice>>,
+    /// The dialog in front.
+    pub dialog: RwSignal<Dialog>,
+    /// What the live region says.
+    pub say: RwSignal<String>,
+    /// The node that a menu's focus is on, lit as a target.
+    pub target: RwSignal<Option<String>>,
+    /// True when the user wants no question before a harmless write.
+    pub dont_ask: RwSignal<bool>,
+}
+
+/// Where the page is. Written through its methods, which keep the address bar in step.
+#[derive(Clone, Copy)]
+pub struct Nav(pub RwSignal<Route>);
+
+impl Truth {
+    /// Signals with nothing in them yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let cluster = RwSignal::new(Cluster::default());
+        Self {
+            cluster,
+            link: RwSignal::new(Link::default()),
+            images: RwSignal::new(Vec::new()),
+            scene: Memo::new(move |_| cluster.with(Scene::of)),
+            lit: RwSignal::new(BTreeSet::new()),
+        }
+    }
+
+    /// The selected object, as of now.
+    #[must_use]
+    pub fn object(&self, plural: &str, key: &shared::ObjectKey) -> Option<Object> {
+        self.cluster.with(|c| c.get(plural, key).cloned())
+    }
+}
+
+impl Default for Truth {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hands {
+    /// Empty hands.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            drag: RwSignal::new(None),
+            ask: RwSignal::new(None),
+            notice: RwSignal::new(None),
+            dialog: RwSignal::new(Dialog::None),
+            say: RwSignal::new(String::new()),
+            target: RwSignal::new(None),
+            dont_ask: RwSignal::new(browser::remembered("dont-ask").as_deref() == Some("yes")),
+        }
+    }
+
+    /// Shows a refusal on the spot.
+    pub fn refuse(&self, text: impl Into<String>, at: Option<(f64, f64)>) {
+        let text = text.into();
+        self.notice.set(Some(Notice {
+            text,
+            at,
+            failed: true,
+        }));
+    }
+
+    /// Says something that went well.
+    pub fn tell(&self, text: impl Into<String>) {
+        self.say.set(text.into());
+    }
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Nav {
+    /// Starts where the address bar points, and follows Back and Forward.
+    #[must_use]
+    pub fn new() -> Self {
+        let route = RwSignal::new(Route::parse(&browser::query()));
+        browser::on_back(move || route.set(Route::parse(&browser::query())));
+        Self(route)
+    }
+
+    /// Selects something; its story first.
+    pub fn select(&self, selected: Selected) {
+        self.go(|r| {
+            if r.selected != selected {
+                r.tab = Tab::Path;
+            }
+            r.selected = selected;
+        });
+    }
+
+    /// Opens a tab of what is selected.
+    pub fn tab(&self, tab: Tab) {
+        self.go(|r| r.tab = tab);
+    }
+
+    /// Opens the drawing or a table.
+    pub fn view(&self, view: View) {
+        self.go(|r| r.view = view);
+    }
+
+    fn go(&self, change: impl FnOnce(&mut Route)) {
+        let before = self.0.get_untracked();
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            browser::push_query(&after.query());
+            self.0.set(after);
+        }
+    }
+}
+
+impl Default for Nav {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,114 @@
+//! create: from a body to a transaction.
+//!
+//! Order as in the original (`apiserver/pkg/endpoints/handlers/create.go`, `registry/rest/create.go`): decode,
+//! default, record managed fields, admit, prepare, validate, store.
+
+use serde_json::Value;
+use shared::Status;
+use store::Txn;
+
+use crate::answer::{Answer, Outcome, Proposal, Reply};
+use crate::errors::Errors;
+use crate::item::{Item, encode};
+use crate::server::{ApiServer, Context, Phase, Target};
+use crate::value::text;
+use crate::{admission, allocate, body, convert, meta, refuse};
+
+impl ApiServer {
+    pub(crate) fn create(
+        &self,
+        target: &Target<'_>,
+        ctx: &mut Context<'_>,
+    ) -> Result<Outcome, Status> {
+        if !target.request.name.is_empty() {
+            return Err(refuse::method_not_allowed());
+        }
+        let value = body::object(target, ctx)?;
+        self.create_object(target, value, false, ctx)
+    }
+
+    /// Creates `value`. `is_applied` when it carries its managed fields already.
+    pub(crate) fn create_object(
+        &self,
+        target: &Target<'_>,
+        mut value: Value,
+        is_applied: bool,
+        ctx: &mut Context<'_>,
+    ) -> Result<Outcome, Status> {
+        let sent_version = !text(&value, "/metadata/resourceVersion").is_empty();
+        meta::prepare_create(&mut value, target, ctx)?;
+        (target.strategy.defaults)(&mut value);
+        if !is_applied {
+            target.track(ctx.now, None, &mut value);
+        }
+        ctx.observer.enter(Phase::Admission);
+        admission::admit(self, target, &mut value, None, ctx)?;
+        (target.strategy.prepare_create)(&mut value, ctx.now);
+        ctx.observer.enter(Phase::Validation);
+        validate(target, &value, None)?;
+        if sent_version {
+            return Err(Status::failure(
+                500,
+                "",
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        let name = text(&value, "/metadata/name").to_owned();
+        let key = target.key(&name);
+        if ctx.snapshot.get(&key).is_some() {
+            return Err(Status::already_exists(
+                target.kind.plural,
+                target.kind.group,
+                &name,
+            ));
+        }
+        let claims = allocate::on_write(self, target, &mut value, None, ctx)?;
+        convert::to_storage(target.kind, &mut value);
+        let bytes = encode(convert::storage_kind(target.kind), &value)?;
+        convert::from_storage(target.kind, &mut value);
+        if target.request.options.dry_run {
+            return Ok(Outcome::Answer(
+                Answer::Object(Item::made(target.kind, value)),
+                201,
+            ));
+        }
+        let txn = Txn::create(key, bytes.clone()).and(claims);
+        let conflict = Status::already_exists(target.kind.plural, target.kind.group, &name);
+        let reply = Reply::Written {
+            kind: target.kind,
+            bytes,
+            value,
+        };
+        Ok(Outcome::Commit(Box::new(Proposal::new(
+            txn, reply, 201, conflict,
+        ))))
+    }
+}
+
+/// Checks an object to store, against the one before it if there is one.
+pub(crate) fn validate(
+    target: &Target<'_>,
+    new: &Value,
+    old: Option<&Value>,
+) -> Result<(), Status> {
+    let strategy = target.strategy;
+    let mut errors = Errors::default();
+    meta::validate(new, strategy.check_name, &mut errors);
+    if let Some(old) = old {
+        meta::validate_update(new, old, &mut errors);
+    }
+    (strategy.validate)(new, &mut errors);
+    if let Some(old) = old {
+        (strategy.validate_update)(new, old, &mut errors);
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let name = text(new, "/metadata/name");
+    Err(Status::invalid(
+        target.kind.kind,
+        target.kind.group,
+        name,
+        errors.into_causes(),
+    ))
+}

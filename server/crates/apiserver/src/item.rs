@@ -1,0 +1,234 @@
+//! One object on its way out: the bytes it was stored as, and its parsed form once somebody needs it.
+//!
+//! Objects are stored without `metadata.resourceVersion`, because only the commit knows it. `kind`, `apiVersion` and
+//! `metadata` come first in the stored bytes, so that the version is spliced in without parsing anything.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde_json::Value;
+use shared::{Kind, Object, Revision, Status};
+
+use crate::convert;
+
+const METADATA: &[u8] = b"\"metadata\":{";
+
+/// An object of a known kind at a revision.
+#[derive(Clone, Debug)]
+pub struct Item {
+    kind: &'static Kind,
+    bytes: Bytes,
+    revision: Revision,
+    object: OnceLock<Object>,
+}
+
+impl Item {
+    /// An object as the store holds it, last written by `revision`.
+    #[must_use]
+    pub fn stored(kind: &'static Kind, bytes: Bytes, revision: Revision) -> Self {
+        Self {
+            kind,
+            bytes,
+            revision,
+            object: OnceLock::new(),
+        }
+    }
+
+    /// A stored object whose parsed form is at hand; `value` has no resourceVersion yet.
+    pub(crate) fn written(
+        kind: &'static Kind,
+        bytes: Bytes,
+        revision: Revision,
+        mut value: Value,
+    ) -> Self {
+        set_revision(&mut value, revision);
+        let item = Self::stored(kind, bytes, revision);
+        // The lock is new, so this cannot fail.
+        let _ = item.object.set(Object::new(value));
+        item
+    }
+
+    /// An object that is no object of the store, such as a `Scale` or a review.
+    pub(crate) fn made(kind: &'static Kind, value: Value) -> Self {
+        let object = Object::new(value);
+        let revision = object.revision();
+        let item = Self::stored(kind, Bytes::new(), revision);
+        let _ = item.object.set(object);
+        item
+    }
+
+    /// The kind it was asked for as.
+    #[must_use]
+    pub fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    /// The revision that wrote it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The parsed object with its resourceVersion, parsed once.
+    ///
+    /// # Errors
+    /// 500 when the stored bytes are no object: the store is damaged.
+    pub fn object(&self) -> Result<&Object, Status> {
+        if let Some(object) = self.object.get() {
+            return Ok(object);
+        }
+        let mut value = parse(&self.bytes)?;
+        convert::from_storage(self.kind, &mut value);
+        set_revision(&mut value, self.revision);
+        Ok(self.object.get_or_init(|| Object::new(value)))
+    }
+
+    /// Appends the JSON form with its resourceVersion.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Status> {
+        if self.bytes.is_empty() || convert::is_converted(self.kind) {
+            let object = self.object()?;
+            return serde_json::to_writer(out, object.value()).map_err(Status::internal);
+        }
+        let at = splice_point(&self.bytes).ok_or_else(|| {
+            Status::internal(format!("a stored {} has no metadata", self.kind.kind))
+        })?;
+        let (head, tail) = self.bytes.split_at(at);
+        out.reserve(self.bytes.len() + 40);
+        out.extend_from_slice(head);
+        out.extend_from_slice(format!("\"resourceVersion\":\"{}\",", self.revision).as_bytes());
+        out.extend_from_slice(tail);
+        Ok(())
+    }
+
+    /// The JSON form with its resourceVersion.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub fn json(&self) -> Result<Bytes, Status> {
+        let mut out = Vec::new();
+        self.write_json(&mut out)?;
+        Ok(out.into())
+    }
+
+    /// The same stored object as another kind shows it.
+    pub(crate) fn viewed_as(&self, kind: &'static Kind) -> Self {
+        Self::stored(kind, self.bytes.clone(), self.revision)
+    }
+
+    /// The same object as of another revision: what a watch shows of an object that left its view.
+    #[must_use]
+    pub fn at(&self, revision: Revision) -> Self {
+        Self::stored(self.kind, self.bytes.clone(), revision)
+    }
+}
+
+/// Parses stored bytes.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Status> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|e| Status::internal(format!("a stored object is damaged: {e}")))?;
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(Status::internal(
+            "a stored object is damaged: it is no JSON object",
+        ))
+    }
+}
+
+/// The bytes to store for an object: without `resourceVersion`, with `kind`, `apiVersion` and `metadata` first.
+pub(crate) fn encode(kind: &Kind, value: &Value) -> Result<Bytes, Status> {
+    let mut out = Vec::with_capacity(1024);
+    out.extend_from_slice(
+        format!(
+            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{{",
+            kind.kind,
+            kind.api_version()
+        )
+        .as_bytes(),
+    );
+    let mut first = true;
+    for (name, field) in value
+        .get("metadata")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        if name != "resourceVersion" {
+            entry(&mut out, &mut first, name, field)?;
+        }
+    }
+    if first {
+        return Err(Status::internal(format!(
+            "a {} without metadata cannot be stored",
+            kind.kind
+        )));
+    }
+    out.push(b'}');
+    for (name, field) in value.as_object().into_iter().flatten() {
+        if !matches!(name.as_str(), "kind" | "apiVersion" | "metadata") {
+            entry(&mut out, &mut first, name, field)?;
+        }
+    }
+    out.push(b'}');
+    Ok(out.into())
+}
+
+fn entry(out: &mut Vec<u8>, first: &mut bool, name: &str, value: &Value) -> Result<(), Status> {
+    if !std::mem::replace(first, false) {
+        out.push(b',');
+    }
+    serde_json::to_writer(&mut *out, name).map_err(Status::internal)?;
+    out.push(b':');
+    serde_json::to_writer(&mut *out, value).map_err(Status::internal)
+}
+
+/// Where the resourceVersion goes: right behind the brace that opens `metadata`.
+fn splice_point(bytes: &[u8]) -> Option<usize> {
+    let start = bytes
+        .windows(METADATA.len())
+        .take(512)
+        .position(|w| w == METADATA)?;
+    Some(start + METADATA.len())
+}
+
+/// Puts the resourceVersion into a parsed object.
+pub(crate) fn set_revision(value: &mut Value, revision: Revision) {
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("resourceVersion".into(), revision.to_string().into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use shared::kind;
+
+    #[test]
+    fn the_version_is_spliced_into_the_stored_bytes() {
+        let pods = kind::find("", "v1", "pods").expect("a row");
+        let value = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "resourceVersion": "9"}, "spec": {"x": [1]}});
+        let bytes = encode(pods, &value).expect("encodes");
+        assert!(!bytes.windows(15).any(|w| w == b"resourceVersion"));
+        let item = Item::stored(pods, bytes, Revision(12));
+        let text = String::from_utf8(item.json().expect("json").to_vec()).expect("utf-8");
+        assert_eq!(
+            text,
+            r#"{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"12","name":"a"},"spec":{"x":[1]}}"#
+        );
+        assert_eq!(item.object().expect("object").revision(), Revision(12));
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error_and_no_panic() {
+        let pods = kind::find("", "v1", "pods").expect("a row");
+        for bytes in ["", "{", "[]", "{}", "null"] {
+            let item = Item::stored(pods, Bytes::from_static(bytes.as_bytes()), Revision(1));
+            let _ = (item.json(), item.object());
+        }
+        assert!(encode(pods, &json!({})).is_err());
+    }
+}

@@ -1,0 +1,288 @@
+//! The way out: an answer in the representation that was chosen.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use shared::{Kind, Millis, Object, Revision, Status};
+
+use crate::answer::{Answer, Listing};
+use crate::item::Item;
+use crate::negotiate::{Include, Representation};
+use crate::server::ApiServer;
+use crate::table;
+use crate::watch::{WatchFrame, Word};
+
+/// An HTTP response, without its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub code: u16,
+    /// The `Content-Type` header, empty when there is no body.
+    pub content_type: &'static str,
+    /// Other headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+pub(crate) const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
+
+impl Response {
+    pub(crate) fn new(code: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let headers = vec![("Cache-Control", "no-cache, private".to_owned())];
+        Self {
+            code,
+            content_type,
+            headers,
+            body: body.into(),
+        }
+    }
+}
+
+impl ApiServer {
+    /// Renders an answer. `warnings` become `Warning` headers (RFC 9111 section 5.5 in its older form, code 299).
+    #[must_use]
+    pub fn render(
+        &self,
+        representation: Representation,
+        answer: &Answer,
+        code: u16,
+        now: Millis,
+        warnings: &[String],
+    ) -> Response {
+        let mut response = match body(representation, answer, now) {
+            Ok(body) => {
+                let content_type = match (representation, body.is_empty()) {
+                    (_, true) => "",
+                    (Representation::Yaml, _) => YAML,
+                    _ => JSON,
+                };
+                Response::new(code, content_type, body)
+            }
+            Err(status) => return self.refuse(&status),
+        };
+        response.headers.extend(
+            warnings
+                .iter()
+                .map(|w| ("Warning", format!("299 - {}", json!(w)))),
+        );
+        response
+    }
+
+    /// Renders a refusal.
+    #[must_use]
+    pub fn refuse(&self, status: &Status) -> Response {
+        let body = serde_json::to_vec(status).unwrap_or_default();
+        let mut response = Response::new(status.code, JSON, body);
+        if let Some(seconds) = status.details.as_ref().and_then(|d| d.retry_after_seconds) {
+            response.headers.push(("Retry-After", seconds.to_string()));
+        }
+        response
+    }
+}
+
+fn body(representation: Representation, answer: &Answer, now: Millis) -> Result<Bytes, Status> {
+    match (answer, representation) {
+        (Answer::Empty, _) => Ok(Bytes::new()),
+        (Answer::Status(status), _) => to_bytes(
+            &serde_json::to_value(status).map_err(Status::internal)?,
+            representation,
+        ),
+        (Answer::Object(item), Representation::Table(include)) => {
+            let meta = json!({"resourceVersion": item.revision().to_string()});
+            let table = table_of(
+                item.kind(),
+                std::slice::from_ref(item),
+                include,
+                now,
+                meta,
+                true,
+            )?;
+            to_bytes(&table, representation)
+        }
+        (Answer::Object(item), Representation::Partial) => {
+            to_bytes(&partial(item.object()?), representation)
+        }
+        (Answer::Object(item), Representation::Yaml) => {
+            to_bytes(item.object()?.value(), representation)
+        }
+        (Answer::Object(item), _) => item.json(),
+        (Answer::List(list), Representation::Table(include)) => {
+            let table = table_of(list.kind, &list.items, include, now, list_meta(list), true)?;
+            to_bytes(&table, representation)
+        }
+        (Answer::List(list), Representation::Partial) => {
+            let items: Vec<Value> = list
+                .items
+                .iter()
+                .map(|i| i.object().map(partial))
+                .collect::<Result<_, _>>()?;
+            let all = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": list_meta(list), "items": items});
+            to_bytes(&all, representation)
+        }
+        (Answer::List(list), Representation::Yaml) => {
+            let bytes = list_json(list)?;
+            let value: Value = serde_json::from_slice(&bytes).map_err(Status::internal)?;
+            to_bytes(&value, representation)
+        }
+        (Answer::List(list), _) => list_json(list),
+    }
+}
+
+/// JSON, or YAML when that was asked for.
+pub(crate) fn to_bytes(value: &Value, representation: Representation) -> Result<Bytes, Status> {
+    if representation == Representation::Yaml {
+        let text = serde_saphyr::to_string(value).map_err(Status::internal)?;
+        return Ok(text.into());
+    }
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .map_err(Status::internal)
+}
+
+fn list_meta(list: &Listing) -> Value {
+    let mut meta = json!({"resourceVersion": list.revision.to_string()});
+    if let Some(fields) = meta.as_object_mut() {
+        if !list.continue_token.is_empty() {
+            fields.insert("continue".into(), list.continue_token.as_str().into());
+        }
+        if let Some(remaining) = list.remaining {
+            fields.insert("remainingItemCount".into(), remaining.into());
+        }
+    }
+    meta
+}
+
+/// A list as JSON, without parsing its items.
+fn list_json(list: &Listing) -> Result<Bytes, Status> {
+    let kind = list.kind;
+    let head = json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(), "metadata": list_meta(list)});
+    let mut out = serde_json::to_vec(&head).map_err(Status::internal)?;
+    out.pop();
+    out.extend_from_slice(b",\"items\":[");
+    for (i, item) in list.items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        item.write_json(&mut out)?;
+    }
+    out.extend_from_slice(b"]}");
+    Ok(out.into())
+}
+
+/// An object with nothing but its metadata.
+fn partial(object: &Object) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": object.at("/metadata"),
+    })
+}
+
+fn table_of(
+    kind: &Kind,
+    items: &[Item],
+    include: Include,
+    now: Millis,
+    meta: Value,
+    with_columns: bool,
+) -> Result<Value, Status> {
+    let mut rows = Vec::with_capacity(items.len());
+    for item in items {
+        let object = item.object()?;
+        let shown = match include {
+            Include::None => Value::Null,
+            Include::Metadata => partial(object),
+            Include::Object => object.to_value(),
+        };
+        rows.push(json!({"cells": table::cells(kind, object, now), "object": shown}));
+    }
+    let columns = if with_columns {
+        Value::Array(table::columns(kind))
+    } else {
+        Value::Null
+    };
+    Ok(json!({
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": meta,
+        "columnDefinitions": columns,
+        "rows": rows,
+    }))
+}
+
+/// Encodes the frames of one watch; the first Table carries the columns.
+#[derive(Debug)]
+pub struct WatchEncoder {
+    representation: Representation,
+    has_sent_columns: bool,
+}
+
+impl WatchEncoder {
+    /// An encoder for a representation.
+    #[must_use]
+    pub fn new(representation: Representation) -> Self {
+        Self {
+            representation,
+            has_sent_columns: false,
+        }
+    }
+
+    /// The `Content-Type` of the stream.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        if matches!(self.representation, Representation::Table(_)) {
+            TABLE
+        } else {
+            JSON
+        }
+    }
+
+    /// One frame as a line of JSON.
+    ///
+    /// # Errors
+    /// 500 when the stored object is damaged.
+    pub fn encode(&mut self, frame: &WatchFrame, now: Millis) -> Result<Bytes, Status> {
+        let object = match self.representation {
+            Representation::Table(include) => {
+                let kind = frame.item.kind();
+                let items = if frame.word == Word::Bookmark {
+                    &[]
+                } else {
+                    std::slice::from_ref(&frame.item)
+                };
+                let with_columns = !std::mem::replace(&mut self.has_sent_columns, true);
+                let mut table = table_of(
+                    kind,
+                    items,
+                    include,
+                    now,
+                    version(frame.item.revision()),
+                    with_columns,
+                )?;
+                if frame.word == Word::Bookmark {
+                    bookmark_row(&mut table, frame.item.object()?);
+                }
+                table
+            }
+            Representation::Partial => partial(frame.item.object()?),
+            _ => return frame.json(),
+        };
+        Ok(Bytes::from(format!(
+            "{}\n",
+            json!({"type": frame.word.text(), "object": object})
+        )))
+    }
+}
+
+fn version(revision: Revision) -> Value {
+    json!({"resourceVersion": revision.to_string()})
+}
+
+/// A bookmark among tables is a row without cells, so that its annotations are seen.
+fn bookmark_row(table: &mut Value, bookmark: &Object) {
+    if let Some(rows) = table.get_mut("rows").and_then(Value::as_array_mut) {
+        rows.push(json!({"cells": [], "object": partial(bookmark)}));
+    }
+}

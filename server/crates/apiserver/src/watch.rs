@@ -1,0 +1,384 @@
+//! watch: which events a watcher sees, and their frames, encoded once for all watchers of a representation.
+//!
+//! The shell turns every committed event into one shared [`Change`] and hands it to each [`WatchCursor`] whose prefix
+//! it has. What a watcher sees of an object that enters or leaves its selection follows the original's watch cache:
+//! ADDED on entry, DELETED with the last state that was in view on exit.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde_json::json;
+use shared::{Kind, Object, Revision, Status};
+use store::{Event, EventKind, Key, ReadError, Snapshot};
+
+use crate::item::Item;
+use crate::read::{not_from_the_future, parse_version};
+use crate::selection::Selection;
+use crate::server::{ApiServer, Context, Phase, Target};
+use crate::{convert, refuse};
+
+/// How many events are read from history at once when a watcher catches up.
+const CATCH_UP_CHUNK: usize = 10_000;
+/// How often a watcher that asked for bookmarks gets one, in seconds.
+pub const BOOKMARK_EVERY_S: u64 = 60;
+/// The shortest time after which the server ends a watch that set no `timeoutSeconds`; the longest is twice that
+/// (`--min-request-timeout`).
+pub const MIN_WATCH_TIMEOUT_S: u64 = 1800;
+
+/// What a frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Created, or moved into view.
+    Added,
+    /// Changed.
+    Modified,
+    /// Gone, or moved out of view.
+    Deleted,
+    /// Nothing up to this revision that was not sent.
+    Bookmark,
+}
+
+impl Word {
+    /// As the wire has it.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
+            Self::Bookmark => "BOOKMARK",
+        }
+    }
+}
+
+/// One committed event of an object, parsed and encoded at most once however many watch it.
+#[derive(Debug)]
+pub struct Change {
+    key: Key,
+    revision: Revision,
+    current: Option<Item>,
+    previous: Option<Item>,
+    frames: [OnceLock<Bytes>; 3],
+}
+
+impl Change {
+    fn new(kind: &'static Kind, event: &Event) -> Self {
+        let revision = event.kv.mod_revision;
+        let current = (event.kind == EventKind::Put)
+            .then(|| Item::stored(kind, event.kv.value.clone(), revision));
+        let previous = event
+            .previous
+            .as_ref()
+            .map(|kv| Item::stored(kind, kv.value.clone(), kv.mod_revision));
+        Self {
+            key: event.kv.key.clone(),
+            revision,
+            current,
+            previous,
+            frames: Default::default(),
+        }
+    }
+
+    /// The store key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The revision that it happened at.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The object after the change; `None` when it was deleted.
+    #[must_use]
+    pub fn current(&self) -> Option<&Item> {
+        self.current.as_ref()
+    }
+
+    /// The object before the change; `None` when it was created.
+    #[must_use]
+    pub fn previous(&self) -> Option<&Item> {
+        self.previous.as_ref()
+    }
+}
+
+/// One frame of a watch, before it is encoded.
+#[derive(Clone, Debug)]
+pub struct WatchFrame {
+    /// What happened.
+    pub word: Word,
+    /// The object; for a bookmark one with nothing but a resourceVersion.
+    pub item: Item,
+    shared: Option<Arc<Change>>,
+}
+
+impl WatchFrame {
+    fn of(word: Word, item: Item) -> Self {
+        Self {
+            word,
+            item,
+            shared: None,
+        }
+    }
+
+    /// The parsed object; shared by all watchers who see the change in the same way.
+    ///
+    /// # Errors
+    /// 500 when the stored object is damaged.
+    pub fn object(&self) -> Result<Object, Status> {
+        let shared = self.shared.as_ref().filter(|_| self.word != Word::Deleted);
+        shared
+            .and_then(|change| change.current.as_ref())
+            .unwrap_or(&self.item)
+            .object()
+            .cloned()
+    }
+
+    /// The frame as a line of JSON; shared by all watchers who see the change in the same way.
+    ///
+    /// # Errors
+    /// 500 when the stored object is damaged.
+    pub fn json(&self) -> Result<Bytes, Status> {
+        let slot = self
+            .shared
+            .as_ref()
+            .and_then(|change| change.frames.get(self.word as usize));
+        if let Some(bytes) = slot.and_then(OnceLock::get) {
+            return Ok(bytes.clone());
+        }
+        let mut out = Vec::with_capacity(1024);
+        out.extend_from_slice(
+            format!("{{\"type\":\"{}\",\"object\":", self.word.text()).as_bytes(),
+        );
+        self.item.write_json(&mut out)?;
+        out.extend_from_slice(b"}\n");
+        let bytes = Bytes::from(out);
+        Ok(slot.map_or(bytes.clone(), |slot| slot.get_or_init(|| bytes).clone()))
+    }
+}
+
+/// The last frame of a watch that cannot go on, as a line of JSON.
+#[must_use]
+pub fn error_frame(status: &Status) -> Bytes {
+    Bytes::from(format!("{}\n", json!({"type": "ERROR", "object": status})))
+}
+
+/// Where a watcher is and what it wants to see.
+#[derive(Debug)]
+pub struct WatchCursor {
+    kind: &'static Kind,
+    prefix: String,
+    selection: Selection,
+    position: Revision,
+}
+
+impl WatchCursor {
+    /// The kind watched.
+    #[must_use]
+    pub fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    /// The key prefix of everything it can see.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Everything up to this revision was seen.
+    #[must_use]
+    pub fn position(&self) -> Revision {
+        self.position
+    }
+
+    /// Nothing up to `revision` concerns this watcher that it was not told.
+    pub fn advance(&mut self, revision: Revision) {
+        self.position = self.position.max(revision);
+    }
+
+    /// Takes in changes in the order of their commits, whole commits at a time; those it has seen are skipped.
+    ///
+    /// # Errors
+    /// 500 when a stored object is damaged.
+    pub fn next(&mut self, changes: &[Arc<Change>]) -> Result<Vec<WatchFrame>, Status> {
+        let seen = self.position;
+        let mut frames = Vec::new();
+        for change in changes.iter().filter(|c| c.revision > seen) {
+            self.position = self.position.max(change.revision);
+            if change.key.starts_with(&self.prefix) {
+                frames.extend(self.judge(change)?);
+            }
+        }
+        Ok(frames)
+    }
+
+    fn judge(&self, change: &Arc<Change>) -> Result<Option<WatchFrame>, Status> {
+        let (before, after) = (
+            self.view(change.previous.as_ref())?,
+            self.view(change.current.as_ref())?,
+        );
+        let (word, item) = match (before, after) {
+            (None, Some(item)) => (Word::Added, item),
+            (Some(_), Some(item)) => (Word::Modified, item),
+            (Some(item), None) => (Word::Deleted, item.at(change.revision)),
+            (None, None) => return Ok(None),
+        };
+        let shared = (!convert::is_converted(self.kind)).then(|| change.clone());
+        Ok(Some(WatchFrame { word, item, shared }))
+    }
+
+    /// The item if it is in view. Judging the shared item parses it once for all watchers.
+    fn view(&self, item: Option<&Item>) -> Result<Option<Item>, Status> {
+        let Some(item) = item else { return Ok(None) };
+        let converted = convert::is_converted(self.kind).then(|| item.viewed_as(self.kind));
+        let item = converted.as_ref().unwrap_or(item);
+        Ok(self.selection.matches(item)?.then(|| item.clone()))
+    }
+
+    /// What happened between its position and `snapshot`: to resume, or to close a gap.
+    ///
+    /// # Errors
+    /// 410 when the history is compacted away: the watcher has to list again.
+    pub fn catch_up(&mut self, snapshot: &Snapshot) -> Result<Vec<WatchFrame>, Status> {
+        let mut frames = Vec::new();
+        loop {
+            let events = snapshot
+                .events_after(&self.prefix, self.position, CATCH_UP_CHUNK)
+                .map_err(|e| refuse_resume(&e))?;
+            let changes: Vec<Arc<Change>> = events
+                .iter()
+                .map(|e| Arc::new(Change::new(convert::storage_kind(self.kind), e)))
+                .collect();
+            frames.extend(self.next(&changes)?);
+            if events.len() < CATCH_UP_CHUNK {
+                self.advance(snapshot.revision());
+                return Ok(frames);
+            }
+        }
+    }
+
+    /// A bookmark at its position.
+    #[must_use]
+    pub fn bookmark(&self) -> WatchFrame {
+        self.bookmark_with(None)
+    }
+
+    fn bookmark_with(&self, annotation: Option<&str>) -> WatchFrame {
+        let mut object = json!({
+            "kind": self.kind.kind,
+            "apiVersion": self.kind.api_version(),
+            "metadata": {"resourceVersion": self.position.to_string()},
+        });
+        if let (Some(key), Some(metadata)) = (
+            annotation,
+            object.get_mut("metadata").and_then(|m| m.as_object_mut()),
+        ) {
+            metadata.insert("annotations".into(), json!({key: "true"}));
+        }
+        WatchFrame::of(Word::Bookmark, Item::made(self.kind, object))
+    }
+}
+
+fn refuse_resume(error: &ReadError) -> Status {
+    match error {
+        ReadError::Compacted {
+            requested,
+            compacted,
+        } => Status::expired(format!(
+            "too old resource version: {requested} ({compacted})"
+        )),
+        ReadError::Future { requested, current } => refuse::from_the_future(requested.0, current.0),
+    }
+}
+
+/// A watch to serve.
+#[derive(Debug)]
+pub struct WatchPlan {
+    /// What to send first.
+    pub initial: Vec<WatchFrame>,
+    /// Where to go on; stands at the snapshot that the request was handled over.
+    pub cursor: WatchCursor,
+    /// Whether the watcher wants bookmarks.
+    pub bookmarks: bool,
+    /// When to end it, in seconds; 0 for the server's choice.
+    pub timeout_seconds: u64,
+    /// Set when the watch cannot start: send it as an ERROR frame and end.
+    pub error: Option<Status>,
+}
+
+impl ApiServer {
+    /// Prepares a committed event for all who watch; `None` for keys that hold no object of a served kind.
+    #[must_use]
+    pub fn change(&self, event: &Event) -> Option<Arc<Change>> {
+        let kind = self.registry.of_key(&event.kv.key)?;
+        Some(Arc::new(Change::new(kind, event)))
+    }
+
+    pub(crate) fn watch(
+        &self,
+        target: &Target<'_>,
+        ctx: &mut Context<'_>,
+    ) -> Result<WatchPlan, Status> {
+        let options = &target.request.options;
+        let mut fields = options.field_selector.clone();
+        if !target.request.name.is_empty() {
+            // The old form: a watch of one name is a watch of the collection with that name selected.
+            let joint = if fields.is_empty() { "" } else { "," };
+            fields = format!("metadata.name={}{joint}{fields}", target.request.name);
+        }
+        let selection = Selection::parse(target.kind, &options.label_selector, &fields)?;
+        ctx.observer.enter(Phase::Read);
+        let from = parse_version(&options.resource_version)
+            .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
+        not_from_the_future(from, ctx.snapshot)?;
+        let cursor = WatchCursor {
+            kind: target.kind,
+            prefix: target.prefix(),
+            selection,
+            position: if from == 0 {
+                ctx.snapshot.revision()
+            } else {
+                Revision(from)
+            },
+        };
+        let mut plan = WatchPlan {
+            initial: Vec::new(),
+            cursor,
+            bookmarks: options.allow_watch_bookmarks,
+            timeout_seconds: options.timeout_seconds,
+            error: None,
+        };
+        if options.send_initial_events || from == 0 {
+            plan.cursor.position = ctx.snapshot.revision();
+            plan.initial = initial_events(target, &plan.cursor, ctx.snapshot)?;
+            if options.send_initial_events && options.allow_watch_bookmarks {
+                plan.initial
+                    .push(plan.cursor.bookmark_with(Some("k8s.io/initial-events-end")));
+            }
+        } else {
+            match plan.cursor.catch_up(ctx.snapshot) {
+                Ok(frames) => plan.initial = frames,
+                Err(status) => plan.error = Some(status),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// The state as it is, told as if it had just come to be.
+fn initial_events(
+    target: &Target<'_>,
+    cursor: &WatchCursor,
+    snapshot: &Snapshot,
+) -> Result<Vec<WatchFrame>, Status> {
+    let mut frames = Vec::new();
+    for kv in snapshot.iter(&cursor.prefix) {
+        let item = target.item(kv);
+        if cursor.selection.matches(&item)? {
+            frames.push(WatchFrame::of(Word::Added, item));
+        }
+    }
+    Ok(frames)
+}

@@ -1,0 +1,19 @@
+//! The apiserver as its clients see it: requests over its HTTP edge, an in-memory store behind it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test when what they need is not there"
+)]
+
+mod defaults;
+mod discovery;
+mod garbage;
+mod harness;
+mod lifecycle;
+mod lists;
+mod patches;
+mod refusals;
+mod services;
+mod tables;
+mod watches;

@@ -1,0 +1,192 @@
+//! Watches: what each watcher is told while objects come, change, leave its selection and go.
+
+use crate::harness::{Cluster, frames};
+use serde_json::json;
+use shared::Revision;
+
+const MAPS: &str = "/api/v1/namespaces/rec/configmaps";
+
+/// Makes an object, changes it, moves it out of and back into `l=1`, and deletes it; answers what `url` was told.
+fn story(url: &str) -> Vec<String> {
+    let mut cluster = Cluster::new();
+    cluster.send("POST", MAPS, r#"{"metadata":{"name":"old"}}"#);
+    let mut plan = cluster.watch(url).expect("a watch");
+    let one = format!("{MAPS}/x");
+    cluster.send(
+        "POST",
+        MAPS,
+        r#"{"metadata":{"name":"x","labels":{"l":"1"}},"data":{"a":"1"}}"#,
+    );
+    cluster.patch("merge", &one, r#"{"data":{"a":"2"}}"#);
+    cluster.patch("merge", &one, r#"{"metadata":{"labels":{"l":"2"}}}"#);
+    cluster.patch("merge", &one, r#"{"metadata":{"labels":{"l":"1"}}}"#);
+    cluster.send("DELETE", &one, "");
+    frames(&mut plan, &cluster.store, "/metadata/labels/l")
+}
+
+#[test]
+fn everything_is_told() {
+    let all = [
+        "ADDED old -",
+        "ADDED x 1",
+        "MODIFIED x 1",
+        "MODIFIED x 2",
+        "MODIFIED x 1",
+        "DELETED x 1",
+    ];
+    assert_eq!(story(&format!("{MAPS}?watch=1")), all);
+    assert_eq!(story(&format!("{MAPS}?watch=true&resourceVersion=0")), all);
+    assert_eq!(
+        story("/api/v1/configmaps?watch=1&labelSelector=l"),
+        [
+            "ADDED x 1",
+            "MODIFIED x 1",
+            "MODIFIED x 2",
+            "MODIFIED x 1",
+            "DELETED x 1"
+        ]
+    );
+}
+
+#[test]
+fn leaving_the_selection_is_a_deletion() {
+    let told = [
+        "ADDED x 1",
+        "MODIFIED x 1",
+        "DELETED x 1",
+        "ADDED x 1",
+        "DELETED x 1",
+    ];
+    assert_eq!(story(&format!("{MAPS}?watch=1&labelSelector=l%3D1")), told);
+    assert_eq!(
+        story(&format!(
+            "{MAPS}?watch=1&fieldSelector=metadata.name%3Dnone"
+        )),
+        [] as [&str; 0]
+    );
+    assert_eq!(story(&format!("{MAPS}/old?watch=1")), ["ADDED old -"]);
+    assert_eq!(
+        story("/api/v1/namespaces/default/configmaps?watch=1&labelSelector=l"),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn initial_events_end_with_a_bookmark() {
+    let query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=!l";
+    let mut cluster = Cluster::new();
+    cluster.send("POST", MAPS, r#"{"metadata":{"name":"old"}}"#);
+    let mut plan = cluster.watch(&format!("{MAPS}?{query}")).expect("a watch");
+    let told = frames(
+        &mut plan,
+        &cluster.store,
+        "/metadata/annotations/k8s.io~1initial-events-end",
+    );
+    assert_eq!(told, ["ADDED old -", "BOOKMARK - true"]);
+    assert!(plan.bookmarks);
+    let bookmark = plan.cursor.bookmark().object().expect("an object");
+    assert_eq!(bookmark.revision(), cluster.store.revision());
+    let refused = cluster
+        .watch(&format!("{MAPS}?watch=1&sendInitialEvents=true"))
+        .expect_err("refused");
+    assert_eq!(refused.code, 422);
+}
+
+#[test]
+fn a_watch_resumes_where_it_was_or_is_told_that_it_cannot() {
+    let mut cluster = Cluster::new();
+    cluster.send("POST", MAPS, r#"{"metadata":{"name":"a"}}"#);
+    let then = cluster.store.revision();
+    cluster.send("POST", MAPS, r#"{"metadata":{"name":"b"}}"#);
+    let mut plan = cluster
+        .watch(&format!("{MAPS}?watch=1&resourceVersion={then}"))
+        .expect("a watch");
+    assert_eq!(frames(&mut plan, &cluster.store, "/x"), ["ADDED b -"]);
+    let newest = cluster.store.revision();
+    cluster.store.compact(newest).expect("compacted");
+    let plan = cluster
+        .watch(&format!("{MAPS}?watch=1&resourceVersion={then}"))
+        .expect("a watch");
+    let error = plan.error.expect("an error");
+    assert_eq!((error.code, error.reason.as_str()), (410, "Expired"));
+    assert!(
+        error
+            .message
+            .starts_with(&format!("too old resource version: {then} (")),
+        "{}",
+        error.message
+    );
+    assert!(String::from_utf8_lossy(&apiserver::error_frame(&error)).starts_with("{\"object\":{"));
+    let future = cluster
+        .watch(&format!("{MAPS}?watch=1&resourceVersion=99999"))
+        .expect_err("refused");
+    assert_eq!(future.code, 504);
+}
+
+#[test]
+fn shared_changes_tell_the_same_as_history_and_are_encoded_once() {
+    let mut cluster = Cluster::new();
+    let mut first = cluster
+        .watch(&format!("{MAPS}?watch=1&labelSelector=l"))
+        .expect("a watch");
+    let mut second = cluster
+        .watch("/api/v1/configmaps?watch=1")
+        .expect("a watch");
+    let from = cluster.store.revision();
+    cluster.send(
+        "POST",
+        MAPS,
+        r#"{"metadata":{"name":"x","labels":{"l":"1"}}}"#,
+    );
+    let events = cluster
+        .store
+        .snapshot()
+        .events_after("/", from, 0)
+        .expect("history");
+    let changes: Vec<_> = events
+        .iter()
+        .filter_map(|e| cluster.server.change(e))
+        .collect();
+    assert_eq!(changes.len(), 1);
+    let (a, b) = (
+        first.cursor.next(&changes).expect("frames"),
+        second.cursor.next(&changes).expect("frames"),
+    );
+    let (a, b) = (a[0].json().expect("bytes"), b[0].json().expect("bytes"));
+    assert_eq!(a.as_ptr(), b.as_ptr());
+    assert!(first.cursor.next(&changes).expect("frames").is_empty());
+    assert_eq!(first.cursor.position(), Revision(from.0 + 1));
+    assert!(
+        first
+            .cursor
+            .catch_up(&cluster.store.snapshot())
+            .expect("frames")
+            .is_empty()
+    );
+}
+
+#[test]
+fn deletes_carry_the_last_state_at_the_revision_of_the_delete() {
+    let mut cluster = Cluster::new();
+    cluster.send(
+        "POST",
+        MAPS,
+        r#"{"metadata":{"name":"x"},"data":{"a":"1"}}"#,
+    );
+    let mut plan = cluster
+        .watch(&format!(
+            "{MAPS}?watch=1&resourceVersion={}",
+            cluster.store.revision()
+        ))
+        .expect("a watch");
+    cluster.send("DELETE", &format!("{MAPS}/x"), "");
+    let told = plan
+        .cursor
+        .catch_up(&cluster.store.snapshot())
+        .expect("frames");
+    let object = told[0].object().expect("an object");
+    assert_eq!(
+        (object.revision(), object.at("/data/a")),
+        (cluster.store.revision(), Some(&json!("1")))
+    );
+}

@@ -1,0 +1,331 @@
+//! The apiserver over the durable store: decides on a snapshot, commits, answers, follows.
+//!
+//! Requests run in parallel, each over its own immutable snapshot; only the commit is serial, and the committer groups
+//! it. Phases are timed here, because the apiserver itself reads no clock, and recorded as hops of the request's trace.
+
+mod in_process;
+mod trail;
+mod watching;
+
+use std::sync::Arc;
+
+use apiserver::{
+    Answer, ApiServer, COMMIT_ATTEMPTS_MAX, Connect, Context, Each, Outcome, Proposal, User,
+};
+use client::{Request, Verb};
+use io_clock::Clock;
+use io_disk::{CommitError, Handle};
+use shared::flow::TraceId;
+use shared::{Revision, Status};
+use store::Snapshot;
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use in_process::InProcess;
+pub use watching::Watching;
+
+use crate::flow::FlowLog;
+use crate::metrics::{Answered, Metrics};
+use crate::seed::Seeds;
+use trail::Trail;
+
+/// Requests in flight at a time (kube-apiserver's `--max-mutating-requests-inflight`).
+const MUTATING_IN_FLIGHT_MAX: usize = 200;
+/// Requests in flight at a time (kube-apiserver's `--max-requests-inflight`).
+const READING_IN_FLIGHT_MAX: usize = 400;
+
+/// The apiserver of this process.
+pub struct Api {
+    server: ApiServer,
+    store: Handle,
+    clock: Clock,
+    flow: Arc<FlowLog>,
+    metrics: Metrics,
+    seeds: Seeds,
+    mutating: Semaphore,
+    reading: Semaphore,
+    hub: broadcast::Sender<watching::Batch>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+/// Who asks, and on whose behalf.
+#[derive(Clone, Debug, Default)]
+pub struct Asker {
+    /// Who they are.
+    pub user: User,
+    /// What they call themselves: `kubectl`, `kube-scheduler`.
+    pub agent: String,
+    /// The trace that they say the request belongs to.
+    pub trace: Option<TraceId>,
+    /// The revision that led them to it.
+    pub cause: Option<Revision>,
+    /// Whether reads are worth a hop: for people's clients, not for components.
+    pub shows_reads: bool,
+}
+
+/// What a request came to.
+pub enum Reply {
+    /// An answer, its HTTP code and what to warn of.
+    Answer {
+        /// The answer.
+        answer: Answer,
+        /// The code.
+        code: u16,
+        /// `Warning` headers.
+        warnings: Vec<String>,
+    },
+    /// A watch to stream.
+    Watch(Box<Watching>),
+    /// Something that a node's kubelet serves.
+    Connect(Connect),
+}
+
+impl Api {
+    /// An apiserver over a store. Watches in progress are tasks of `tasks` and end with `cancel`.
+    #[must_use]
+    pub fn new(
+        server: ApiServer,
+        store: Handle,
+        clock: Clock,
+        flow: Arc<FlowLog>,
+        seeds: Seeds,
+        tasks: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            server,
+            store,
+            clock,
+            flow,
+            metrics: Metrics::default(),
+            seeds,
+            mutating: Semaphore::new(MUTATING_IN_FLIGHT_MAX),
+            reading: Semaphore::new(READING_IN_FLIGHT_MAX),
+            hub: watching::hub(),
+            tasks,
+            cancel,
+        }
+    }
+
+    /// The pure apiserver: for parsing and rendering at the HTTP edge.
+    #[must_use]
+    pub fn server(&self) -> &ApiServer {
+        &self.server
+    }
+
+    /// The newest durable state.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.store.snapshot()
+    }
+
+    /// The flow log.
+    #[must_use]
+    pub fn flow(&self) -> &FlowLog {
+        &self.flow
+    }
+
+    /// The cluster clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Counters and histograms.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// A fresh seed, for contexts that are made outside.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seeds.next()
+    }
+
+    /// Deletes what has served its time, about once a minute: events after their hour. One task of the process runs it.
+    pub async fn expire(&self, cancel: CancellationToken) {
+        const EVERY_MS: u64 = 60_000;
+        while cancel
+            .run_until_cancelled(self.clock.sleep_ms(EVERY_MS))
+            .await
+            .is_some()
+        {
+            for txn in self.server.sweep(&self.store.snapshot(), self.clock.now()) {
+                if let Err(error) = self.store.commit(txn).await {
+                    // An event that was counted up meanwhile is not old any more.
+                    tracing::debug!(%error, "some expired events stay until the next sweep");
+                }
+            }
+            if let Err(error) = self.store.expire_leases().await {
+                tracing::warn!(%error, "leases cannot be expired");
+            }
+        }
+    }
+
+    /// Why the store takes no writes, `None` while it is well: for `/readyz`.
+    #[must_use]
+    pub fn fault(&self) -> Option<Arc<str>> {
+        self.store.fault()
+    }
+
+    /// Handles a request to its end.
+    ///
+    /// # Errors
+    /// The refusal, as the API answers it; 429 when too many requests are in flight.
+    pub async fn handle(
+        self: &Arc<Self>,
+        asker: &Asker,
+        request: &Request,
+    ) -> Result<Reply, Status> {
+        let mutates = request.verb.mutates();
+        let start_us = self.clock.host_us();
+        let slot = self.slot(request, mutates)?;
+        self.metrics.in_flight(mutates, 1);
+        let mut trail = Trail::start(self, asker, request);
+        let reply = self.decide(asker, request, &mut trail).await;
+        self.metrics.in_flight(mutates, -1);
+        drop(slot);
+        let code = match &reply {
+            Ok(Reply::Answer { code, .. }) => *code,
+            Ok(Reply::Watch(_) | Reply::Connect(_)) => 200,
+            Err(status) => status.code,
+        };
+        trail.finish(reply.as_ref().err());
+        self.metrics.answered(Answered {
+            verb: request.verb.word(),
+            group: &request.kind.group,
+            resource: &request.kind.plural,
+            subresource: &request.subresource,
+            code,
+            duration_us: self.clock.host_us().saturating_sub(start_us),
+        });
+        reply
+    }
+
+    /// Node leases are let through always: a cluster must not lose its nodes because its users are busy.
+    fn slot(
+        &self,
+        request: &Request,
+        mutates: bool,
+    ) -> Result<Option<SemaphorePermit<'_>>, Status> {
+        if request.verb == Verb::Watch || request.kind.plural == "leases" {
+            return Ok(None);
+        }
+        let slots = if mutates {
+            &self.mutating
+        } else {
+            &self.reading
+        };
+        slots.try_acquire().map(Some).map_err(|_| {
+            let why =
+                "the server has received too many requests and has asked us to try again later";
+            let mut status = Status::failure(429, "TooManyRequests", why);
+            status.details = Some(shared::status::Details {
+                retry_after_seconds: Some(1),
+                ..shared::status::Details::default()
+            });
+            status
+        })
+    }
+
+    async fn decide(
+        self: &Arc<Self>,
+        asker: &Asker,
+        request: &Request,
+        trail: &mut Trail<'_>,
+    ) -> Result<Reply, Status> {
+        for attempt in 1.. {
+            let snapshot = self.store.snapshot();
+            let (outcome, warnings) = {
+                let mut ctx = Context::new(
+                    &asker.user,
+                    self.clock.now(),
+                    self.seeds.next(),
+                    &snapshot,
+                    trail,
+                );
+                (self.server.handle(request, &mut ctx)?, ctx.warnings)
+            };
+            trail.leave();
+            match outcome {
+                Outcome::Answer(answer, code) => {
+                    return Ok(Reply::Answer {
+                        answer,
+                        code,
+                        warnings,
+                    });
+                }
+                Outcome::Connect(connect) => return Ok(Reply::Connect(connect)),
+                Outcome::Watch(plan) => {
+                    return Ok(Reply::Watch(Box::new(Watching::open(
+                        Arc::clone(self),
+                        plan,
+                    ))));
+                }
+                Outcome::Each(each) => return self.each(asker, each, warnings).await,
+                Outcome::Commit(proposal) => {
+                    if let Some((answer, code)) = self.commit(*proposal, attempt, trail).await? {
+                        return Ok(Reply::Answer {
+                            answer,
+                            code,
+                            warnings,
+                        });
+                    }
+                }
+            }
+        }
+        Err(Status::internal("a request was attempted too often"))
+    }
+
+    /// Commits; `None` when somebody else was faster and the request is to be decided anew.
+    async fn commit(
+        &self,
+        proposal: Proposal,
+        attempt: usize,
+        trail: &mut Trail<'_>,
+    ) -> Result<Option<(Answer, u16)>, Status> {
+        let start_us = self.clock.host_us();
+        match self.store.commit(proposal.txn.clone()).await {
+            Ok(committed) => {
+                let end_us = self.clock.host_us();
+                self.metrics
+                    .committed(end_us.saturating_sub(start_us), committed.revision);
+                trail.committed(&committed, start_us, end_us);
+                Ok(Some(proposal.answer(&committed)))
+            }
+            Err(CommitError::Rejected(store::TxnError::CompareFailed { .. }))
+                if attempt < COMMIT_ATTEMPTS_MAX =>
+            {
+                Ok(None)
+            }
+            Err(CommitError::Rejected(error)) => Err(proposal.refuse(&error)),
+            Err(other) => Err(Status::internal(other)),
+        }
+    }
+
+    /// Handles the requests that one stands for; what is gone already is no failure.
+    async fn each(
+        self: &Arc<Self>,
+        asker: &Asker,
+        each: Each,
+        warnings: Vec<String>,
+    ) -> Result<Reply, Status> {
+        for request in &each.requests {
+            let mut trail = Trail::start(self, asker, request);
+            let outcome = Box::pin(self.decide(asker, request, &mut trail)).await;
+            trail.finish(outcome.as_ref().err());
+            match outcome {
+                Err(status) if !status.is_not_found() => return Err(status),
+                _ => {}
+            }
+        }
+        Ok(Reply::Answer {
+            answer: each.answer,
+            code: 200,
+            warnings,
+        })
+    }
+}

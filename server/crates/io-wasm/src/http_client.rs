@@ -1,0 +1,159 @@
+//! `wasi:http/outgoing-handler` over the pod's own network: names by the cluster's DNS, HTTP/1.1, no TLS.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::uri::Scheme;
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use io_clock::Clock;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::network::{BoxStream, SharedNetwork};
+
+/// wasmtime-wasi-http's own default for every phase of a request.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Sends a guest's requests.
+pub(crate) struct PodHttp {
+    network: SharedNetwork,
+    clock: Clock,
+}
+
+type Sent = (
+    http::Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+);
+
+impl PodHttp {
+    pub(crate) fn new(network: SharedNetwork, clock: Clock) -> Self {
+        Self { network, clock }
+    }
+}
+
+impl WasiHttpHooks for PodHttp {
+    fn default_scheme(&mut self) -> Option<Scheme> {
+        Some(Scheme::HTTP)
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        let (network, clock) = (self.network.clone(), self.clock.clone());
+        Box::new(async move { send(network, clock, request, options.unwrap_or_default()).await })
+    }
+}
+
+async fn send(
+    network: SharedNetwork,
+    clock: Clock,
+    mut request: http::Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<Sent, Error> {
+    if request.uri().scheme() == Some(&Scheme::HTTPS) {
+        return Err(Error::InternalError(Some(
+            "https is not offered inside the cluster: use http".to_owned(),
+        )));
+    }
+    let authority = request
+        .uri()
+        .authority()
+        .ok_or(Error::HttpRequestUriInvalid)?;
+    let (host, port) = (
+        authority.host().to_owned(),
+        authority.port_u16().unwrap_or(80),
+    );
+    let connecting = connect(&network, &host, port);
+    let stream = within(&clock, options.connect_timeout, connecting)
+        .await
+        .ok_or(Error::ConnectionTimeout)??;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    *request.uri_mut() = origin_form(request.uri())?;
+    let mut connection = Box::pin(connection);
+    let mut ended = false;
+    let answer = {
+        let sending = async {
+            let sending = sender.send_request(request);
+            tokio::pin!(sending);
+            // The connection must be driven for the answer to come.
+            tokio::select! {
+                biased;
+                answer = &mut sending => answer,
+                result = &mut connection => {
+                    ended = true;
+                    match result {
+                        Ok(()) => sending.await,
+                        Err(error) => Err(error),
+                    }
+                }
+            }
+        };
+        within(&clock, options.first_byte_timeout, sending)
+            .await
+            .ok_or(Error::ConnectionReadTimeout)??
+    };
+    let answer = answer.map(|body| body.map_err(Error::from).boxed_unsync());
+    let driving = Box::new(async move {
+        if ended {
+            return Ok(());
+        }
+        connection.await.map_err(Error::from)
+    });
+    Ok((answer, driving))
+}
+
+/// Runs at most so long on the cluster clock.
+async fn within<T>(
+    clock: &Clock,
+    timeout: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let ms = u64::try_from(timeout.unwrap_or(TIMEOUT).as_millis()).unwrap_or(u64::MAX);
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = clock.sleep_ms(ms) => None,
+    }
+}
+
+/// Connects to the first address that answers.
+async fn connect(network: &SharedNetwork, host: &str, port: u16) -> Result<BoxStream, Error> {
+    let addresses = match host.parse() {
+        Ok(ip) => vec![ip],
+        Err(_) => network
+            .resolve(host)
+            .await
+            .map_err(|error| Error::DnsError {
+                rcode: Some(error.to_string()),
+                info_code: None,
+            })?,
+    };
+    let mut last = Error::DestinationNotFound;
+    for ip in addresses {
+        match network.tcp_connect(SocketAddr::new(ip, port), None).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => {
+                last = match error.kind() {
+                    std::io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+                    std::io::ErrorKind::TimedOut => Error::ConnectionTimeout,
+                    std::io::ErrorKind::HostUnreachable => Error::DestinationUnavailable,
+                    _ => Error::Connect(error),
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// RFC 9112 section 3.2.1: a request to the origin server names only path and query.
+fn origin_form(uri: &http::Uri) -> Result<http::Uri, Error> {
+    let path = uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
+    path.parse().map_err(|_| Error::HttpRequestUriInvalid)
+}

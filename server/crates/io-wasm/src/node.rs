@@ -1,0 +1,491 @@
+//! One node's containers: takes the kubelet's commands, answers with its events.
+//!
+//! A command is taken at once (sandboxes and containers are known when [`NodeRuntime::submit`] returns) and carried out
+//! in a task of its own, so that a slow image or a stuck container holds nobody up.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use io_clock::Clock;
+use kubelet::runtime::{
+    ContainerConfig, ContainerId, PodUid, ProbeAction, ProbeKind, RuntimeCommand, RuntimeEvent,
+};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::container::{Container, Pod};
+use crate::engine::Engine;
+use crate::exec::{self, ExecError, ExecRequest, ExecSession};
+use crate::files::plain;
+use crate::logs::{LogOptions, LogReadError, Logs};
+use crate::network::NodeNetwork;
+use crate::probe::Prober;
+
+/// Events that wait for the kubelet; beyond that, containers wait to tell.
+const EVENTS_MAX: usize = 1024;
+
+/// What a node's runtime is made with.
+pub struct NodeRuntimeConfig {
+    /// The engine, shared by the nodes of a process.
+    pub engine: Engine,
+    /// The node's network namespaces.
+    pub network: Arc<dyn NodeNetwork>,
+    /// The node's data: `pods/` and `logs/` in it.
+    pub data_dir: PathBuf,
+    /// The cluster clock.
+    pub clock: Clock,
+    /// Owns every task of the runtime.
+    pub tasks: TaskTracker,
+    /// Ends everything.
+    pub cancel: CancellationToken,
+}
+
+/// A container's use of resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerUsage {
+    /// Which run.
+    pub id: ContainerId,
+    /// Processor time used, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Memory in use, in bytes.
+    pub memory_bytes: u64,
+    /// The most memory that was in use, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Time spent waiting for processor quota, in microseconds.
+    pub throttled_us: u64,
+    /// How often it had to wait for quota.
+    pub throttled_times: u64,
+}
+
+/// One node's container runtime. Clones share it.
+#[derive(Clone)]
+pub struct NodeRuntime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    network: Arc<dyn NodeNetwork>,
+    data_dir: PathBuf,
+    clock: Clock,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+    logs: Logs,
+    events: mpsc::Sender<RuntimeEvent>,
+    sandboxes: Mutex<BTreeMap<PodUid, Sandbox>>,
+}
+
+struct Sandbox {
+    pod: Pod,
+    /// The latest run of each container, by name.
+    containers: BTreeMap<String, Arc<Container>>,
+    /// Owns the pod's containers.
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl NodeRuntime {
+    /// Starts a node's runtime; its events come out of the receiver.
+    ///
+    /// # Errors
+    /// When the data directory cannot be made.
+    pub fn new(config: NodeRuntimeConfig) -> std::io::Result<(Self, mpsc::Receiver<RuntimeEvent>)> {
+        std::fs::create_dir_all(config.data_dir.join("pods"))?;
+        let (events, receiver) = mpsc::channel(EVENTS_MAX);
+        let logs = Logs::new(config.data_dir.join("logs"), config.clock.clone());
+        let inner = Inner {
+            engine: config.engine,
+            network: config.network,
+            data_dir: config.data_dir,
+            clock: config.clock,
+            tasks: config.tasks,
+            cancel: config.cancel,
+            logs,
+            events,
+            sandboxes: Mutex::default(),
+        };
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            receiver,
+        ))
+    }
+
+    /// Takes a command; its events follow.
+    pub fn submit(&self, command: RuntimeCommand) {
+        match command {
+            RuntimeCommand::CreateSandbox {
+                pod,
+                namespace: _,
+                name,
+                ip,
+                dns_search,
+            } => self.create_sandbox(pod, name, ip, dns_search),
+            RuntimeCommand::PullImage {
+                image,
+                present_only,
+            } => self.pull(image, present_only),
+            RuntimeCommand::StartContainer(config) => self.start(*config),
+            RuntimeCommand::StopContainer { id, grace_ms } => self.stop(id, grace_ms),
+            RuntimeCommand::Probe {
+                id,
+                probe,
+                action,
+                timeout_ms,
+            } => self.probe(id, probe, action, timeout_ms),
+            RuntimeCommand::RemoveSandbox { pod } => self.remove_sandbox(pod),
+        }
+    }
+
+    /// Streams a container's log; see [`LogOptions`].
+    ///
+    /// # Errors
+    /// When there is no such log.
+    pub fn logs(
+        &self,
+        pod: &str,
+        container: &str,
+        options: LogOptions,
+    ) -> Result<mpsc::Receiver<Bytes>, LogReadError> {
+        let inner = &self.inner;
+        inner.logs.read(
+            pod,
+            container,
+            options,
+            &inner.tasks,
+            inner.cancel.child_token(),
+        )
+    }
+
+    /// Runs a command in a running container.
+    ///
+    /// # Errors
+    /// When the container does not run or has no such program.
+    pub async fn exec(
+        &self,
+        pod: &str,
+        container: &str,
+        request: ExecRequest,
+    ) -> Result<ExecSession, ExecError> {
+        let running = self
+            .container(pod, container)
+            .ok_or_else(|| ExecError::NotRunning {
+                pod: pod.to_owned(),
+                container: container.to_owned(),
+            })?;
+        exec::exec(running, request, &self.inner.tasks).await
+    }
+
+    /// What each running container uses.
+    #[must_use]
+    pub fn usage(&self) -> Vec<ContainerUsage> {
+        let sandboxes = self.inner.sandboxes.lock();
+        sandboxes
+            .values()
+            .flat_map(|sandbox| sandbox.containers.values())
+            .filter(|container| !container.over.is_cancelled())
+            .map(|container| ContainerUsage {
+                id: container.id.clone(),
+                cpu_ns: container.cpu.used_ns(),
+                memory_bytes: container.memory.used(),
+                memory_peak_bytes: container.memory.peak(),
+                throttled_us: container.cpu.throttled_us(),
+                throttled_times: container.cpu.throttled_times(),
+            })
+            .collect()
+    }
+
+    /// The latest run of a container.
+    fn container(&self, pod: &str, container: &str) -> Option<Arc<Container>> {
+        let sandboxes = self.inner.sandboxes.lock();
+        sandboxes.get(pod)?.containers.get(container).cloned()
+    }
+
+    fn spawn(&self, work: impl Future<Output = Option<RuntimeEvent>> + Send + 'static) {
+        let inner = Arc::clone(&self.inner);
+        self.inner.tasks.spawn(async move {
+            if let Some(event) = work.await {
+                inner.tell(event).await;
+            }
+        });
+    }
+
+    fn create_sandbox(&self, uid: PodUid, name: String, ip: Ipv4Addr, search: Vec<String>) {
+        let made = self.inner.make_sandbox(&uid, name, ip, search);
+        self.spawn(async move {
+            Some(match made {
+                Ok(()) => RuntimeEvent::SandboxReady { pod: uid },
+                Err(error) => RuntimeEvent::SandboxFailed {
+                    pod: uid,
+                    message: format!("failed to create pod sandbox: {error}"),
+                },
+            })
+        });
+    }
+
+    fn pull(&self, image: String, present_only: bool) {
+        let inner = Arc::clone(&self.inner);
+        self.spawn(async move {
+            let began_us = inner.clock.host_us();
+            let prepared = inner.engine.prepare(&image).await;
+            Some(match prepared {
+                Ok((found, _)) => {
+                    let ms = inner.clock.host_us().saturating_sub(began_us) / 1000;
+                    let alias = found.alias.as_ref().map_or_else(String::new, |alias| {
+                        format!(" \"{alias}\" stands for {}.", found.name)
+                    });
+                    let message = match (present_only, alias.is_empty()) {
+                        (true, true) => String::new(),
+                        (true, false) => format!(
+                            "Container image \"{image}\" already present on machine and can be accessed by the pod.{alias}"
+                        ),
+                        (false, _) => format!(
+                            "Successfully pulled image \"{image}\" in {ms}ms ({ms}ms including waiting). Image size: {} bytes.{alias}",
+                            found.bytes.len()
+                        ),
+                    };
+                    RuntimeEvent::ImageReady {
+                        image_id: found.id(),
+                        image,
+                        message,
+                    }
+                }
+                Err(_) if present_only => RuntimeEvent::ImageFailed {
+                    reason: "ErrImageNeverPull".to_owned(),
+                    message: format!("Container image \"{image}\" is not present with pull policy of Never"),
+                    image,
+                },
+                Err(error) => RuntimeEvent::ImageFailed {
+                    image,
+                    reason: error.reason().to_owned(),
+                    message: error.to_string(),
+                },
+            })
+        });
+    }
+
+    fn start(&self, config: ContainerConfig) {
+        let inner = &self.inner;
+        let Some(id) = config.id.clone() else {
+            tracing::error!(
+                image = config.image,
+                "a container without an id cannot be started"
+            );
+            return;
+        };
+        let mut sandboxes = inner.sandboxes.lock();
+        let Some(sandbox) = sandboxes.get_mut(&id.pod) else {
+            drop(sandboxes);
+            self.spawn(async move {
+                Some(RuntimeEvent::StartFailed {
+                    message: format!("the sandbox of pod {} does not exist", id.pod),
+                    id,
+                    reason: "RunContainerError".to_owned(),
+                })
+            });
+            return;
+        };
+        let container = Container::new(
+            id.clone(),
+            config,
+            &inner.engine,
+            &inner.clock,
+            sandbox.cancel.child_token(),
+        );
+        if let Some(before) = sandbox
+            .containers
+            .insert(id.container, Arc::clone(&container))
+        {
+            before.kill.cancel();
+        }
+        let (pod, tasks) = (sandbox.pod.clone(), sandbox.tasks.clone());
+        drop(sandboxes);
+        let inner = Arc::clone(inner);
+        let work = tasks.track_future(async move {
+            let (engine, logs, clock) = (
+                inner.engine.clone(),
+                inner.logs.clone(),
+                inner.clock.clone(),
+            );
+            let telling = Arc::clone(&inner);
+            // A panic in a host function must not take the node down: the run is a task of its own.
+            let run = tokio::task::JoinSet::new();
+            let ended = supervise(run, Arc::clone(&container), async move {
+                container
+                    .run(engine, pod, logs, clock, async |event| {
+                        telling.tell(event).await
+                    })
+                    .await
+            })
+            .await;
+            inner.tell(ended).await;
+        });
+        self.inner.tasks.spawn(work);
+    }
+
+    fn stop(&self, id: ContainerId, grace_ms: u64) {
+        let running = self
+            .container(&id.pod, &id.container)
+            .filter(|container| container.id == id && !container.over.is_cancelled());
+        let Some(container) = running else {
+            self.spawn(async move {
+                Some(RuntimeEvent::Exited {
+                    id,
+                    exit_code: 137,
+                    reason: "ContainerStatusUnknown".to_owned(),
+                    message: "The container could not be located when it was stopped".to_owned(),
+                })
+            });
+            return;
+        };
+        if grace_ms == 0 {
+            container.kill.cancel();
+            return;
+        }
+        container.stop.cancel();
+        let clock = self.inner.clock.clone();
+        self.spawn(async move {
+            tokio::select! {
+                biased;
+                () = container.over.cancelled() => {}
+                () = clock.sleep_ms(grace_ms) => container.kill.cancel(),
+            }
+            None
+        });
+    }
+
+    fn probe(&self, id: ContainerId, probe: ProbeKind, action: ProbeAction, timeout_ms: u64) {
+        let inner = Arc::clone(&self.inner);
+        let target = {
+            let sandboxes = inner.sandboxes.lock();
+            sandboxes.get(&id.pod).and_then(|sandbox| {
+                let container = sandbox.containers.get(&id.container)?;
+                (container.id == id).then(|| (sandbox.pod.ip, Arc::clone(container)))
+            })
+        };
+        self.spawn(async move {
+            let failure = match target {
+                Some((pod_ip, container)) => {
+                    let over = container.over.clone();
+                    let prober = Prober {
+                        host: inner.network.host(),
+                        pod_ip,
+                        container,
+                        clock: inner.clock.clone(),
+                        tasks: inner.tasks.clone(),
+                    };
+                    tokio::select! {
+                        biased;
+                        () = over.cancelled() => Some("the container has ended".to_owned()),
+                        failure = prober.run(&action, timeout_ms) => failure,
+                    }
+                }
+                None => Some("the container is not running".to_owned()),
+            };
+            Some(RuntimeEvent::Probed { id, probe, failure })
+        });
+    }
+
+    fn remove_sandbox(&self, uid: PodUid) {
+        let inner = Arc::clone(&self.inner);
+        let sandbox = inner.sandboxes.lock().remove(&uid);
+        self.spawn(async move {
+            if let Some(sandbox) = sandbox {
+                sandbox.cancel.cancel();
+                sandbox.tasks.close();
+                sandbox.tasks.wait().await;
+            }
+            inner.network.remove_pod(&uid);
+            let at = Arc::clone(&inner);
+            let pod = uid.clone();
+            let removed = tokio::task::spawn_blocking(move || at.remove_files(&pod)).await;
+            if let Ok(Err(error)) = removed {
+                tracing::warn!(pod = uid, %error, "the files of a removed pod stay behind");
+            }
+            Some(RuntimeEvent::SandboxRemoved { pod: uid })
+        });
+    }
+}
+
+/// Runs a container's future as a task, so that a panic becomes its exit.
+async fn supervise(
+    mut run: tokio::task::JoinSet<RuntimeEvent>,
+    container: Arc<Container>,
+    work: impl Future<Output = RuntimeEvent> + Send + 'static,
+) -> RuntimeEvent {
+    run.spawn(work);
+    match run.join_next().await {
+        Some(Ok(event)) => event,
+        failed => {
+            tracing::error!(id = %container.id, ?failed, "the engine failed while it ran a container");
+            RuntimeEvent::Exited {
+                id: container.id.clone(),
+                exit_code: 128,
+                reason: "ContainerCannotRun".to_owned(),
+                message: "the container engine failed while it ran this container".to_owned(),
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn tell(&self, event: RuntimeEvent) {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => {}
+            sent = self.events.send(event) => {
+                if sent.is_err() {
+                    tracing::debug!("nobody takes the runtime's events any more");
+                }
+            }
+        }
+    }
+
+    fn make_sandbox(
+        &self,
+        uid: &str,
+        name: String,
+        ip: Ipv4Addr,
+        search: Vec<String>,
+    ) -> std::io::Result<()> {
+        let folder = self.data_dir.join("pods").join(plain(uid)?);
+        let mut sandboxes = self.sandboxes.lock();
+        if sandboxes.contains_key(uid) {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::AlreadyExists,
+                format!("pod {uid} has a sandbox already"),
+            ));
+        }
+        std::fs::create_dir_all(&folder)?;
+        let network = self.network.add_pod(uid, ip, search.clone())?;
+        let sandbox = Sandbox {
+            pod: Pod {
+                name,
+                ip,
+                search,
+                folder,
+                network,
+            },
+            containers: BTreeMap::new(),
+            tasks: TaskTracker::new(),
+            cancel: self.cancel.child_token(),
+        };
+        sandboxes.insert(uid.to_owned(), sandbox);
+        Ok(())
+    }
+
+    fn remove_files(&self, uid: &str) -> std::io::Result<()> {
+        let uid = plain(uid)?;
+        match std::fs::remove_dir_all(self.data_dir.join("pods").join(uid)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.logs.remove_pod(uid)
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether the node takes a pod at all: the checks that the kubelet repeats after the scheduler (or whoever bound the
+//! pod), in the original's words (`pkg/kubelet/lifecycle/predicate.go`).
+
+use std::collections::BTreeMap;
+
+use shared::Object;
+
+use crate::config::KubeletConfig;
+use crate::spec::PodSpec;
+
+/// Why a pod is refused: `status.reason`, and what `status.message` and the event say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// Judges a new pod beside those that already count.
+pub(crate) fn admit<'a>(
+    pod: &PodSpec,
+    others: impl Iterator<Item = &'a PodSpec> + Clone,
+    node: Option<&Object>,
+    config: &KubeletConfig,
+) -> Result<(), Refusal> {
+    let empty = BTreeMap::new();
+    let labels = node.and_then(|n| n.at("/metadata/labels")?.as_object());
+    let labels: BTreeMap<&str, &str> = labels.map_or(empty, |map| {
+        map.iter()
+            .filter_map(|(k, v)| Some((k.as_str(), v.as_str()?)))
+            .collect()
+    });
+    if pod
+        .node_selector
+        .iter()
+        .any(|(k, v)| labels.get(k.as_str()) != Some(&v.as_str()))
+    {
+        return Err(Refusal {
+            reason: "NodeAffinity",
+            message:
+                "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+                    .into(),
+        });
+    }
+    let count = u64::try_from(others.clone().count()).unwrap_or(u64::MAX);
+    let mut lacks = vec![("pods", "OutOfpods", 1, count)];
+    for (resource, reason) in [
+        ("cpu", "OutOfcpu"),
+        ("memory", "OutOfmemory"),
+        ("ephemeral-storage", "OutOfephemeral-storage"),
+    ] {
+        let amount = |spec: &PodSpec| {
+            let q = spec.request(resource);
+            let n = if resource == "cpu" {
+                q.as_millis()
+            } else {
+                q.as_units()
+            };
+            u64::try_from(n).unwrap_or(0)
+        };
+        let used = others.clone().map(amount).fold(0_u64, u64::saturating_add);
+        lacks.push((resource, reason, amount(pod), used));
+    }
+    for (resource, reason, requested, used) in lacks {
+        let capacity = config.allocatable(resource).unwrap_or(0);
+        if requested > 0 && used.saturating_add(requested) > capacity {
+            let message = format!(
+                "Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"
+            );
+            return Err(Refusal { reason, message });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::net::Ipv4Addr;
+
+    fn spec(cpu: &str, selector: serde_json::Value) -> PodSpec {
+        let container = json!({"resources": {"requests": {"cpu": cpu}}});
+        PodSpec::parse(Some(
+            &json!({"containers": [container], "nodeSelector": selector}),
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_pod_is_taken_while_it_fits() {
+        let mut config = KubeletConfig::new("n1", Ipv4Addr::LOCALHOST);
+        config.max_pods = 3;
+        let node = Object::new(json!({"metadata": {"labels": {"disk": "ssd"}}}));
+        let two = spec("2", json!({}));
+        let zero = spec("0", json!({}));
+        for (pod, others, want) in [
+            (&two, vec![], ""),
+            (&two, vec![&two], ""),
+            (
+                &two,
+                vec![&two, &two],
+                "OutOfcpu: Node didn't have enough resource: cpu, requested: 2000, used: 4000, capacity: 4000",
+            ),
+            (&zero, vec![&two, &two], ""),
+            (
+                &zero,
+                vec![&zero; 3],
+                "OutOfpods: Node didn't have enough resource: pods, requested: 1, used: 3, capacity: 3",
+            ),
+            (&spec("0", json!({"disk": "ssd"})), vec![], ""),
+            (
+                &spec("0", json!({"disk": "hdd"})),
+                vec![],
+                "NodeAffinity: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+            ),
+        ] {
+            let got = admit(pod, others.iter().copied(), Some(&node), &config);
+            assert_eq!(
+                got.err()
+                    .map(|r| format!("{}: {}", r.reason, r.message))
+                    .unwrap_or_default(),
+                want
+            );
+        }
+    }
+}

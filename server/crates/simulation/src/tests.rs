@@ -1,0 +1,5 @@
+//! Whole-cluster runs.
+
+mod determinism;
+mod scripts;
+mod seeds;

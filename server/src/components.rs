@@ -1,0 +1,71 @@
+//! What runs once per cluster: scheduler, controllers, names, the container engine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use apiserver::User;
+use cloud_controller_manager::CloudControllerManager;
+use cni::dns::Dns;
+use io_driver::api::{Api, InProcess};
+use io_driver::client::Client;
+use io_driver::node::House;
+use io_driver::run::{Unattached, run};
+use io_wasm::{Engine, EngineConfig};
+use tokio::sync::watch;
+
+use crate::addresses::Addresses;
+use crate::aliases::{ImageAliases, TakeOver};
+use crate::embedded;
+use crate::names::Names;
+
+fn client(api: &Arc<Api>, user: &str, agent: &str) -> Arc<dyn Client> {
+    Arc::new(InProcess::new(Arc::clone(api), User::new(user, &[]), agent))
+}
+
+/// Starts what is there once per cluster; answers where the zone is published.
+pub(crate) fn start_components(
+    house: &House,
+    api: &Arc<Api>,
+    seed: u64,
+    root_ca_pem: String,
+    addresses: Addresses,
+) -> watch::Receiver<Arc<cni::dns::Zone>> {
+    let around = |name: &str| house.around(client(api, &format!("system:{name}"), name));
+    let scheduler = scheduler::Scheduler::new(seed);
+    house
+        .tasks
+        .spawn(run(scheduler, Unattached, around("kube-scheduler")));
+    let manager =
+        controller_manager::ControllerManager::new(controller_manager::Config { root_ca_pem });
+    house
+        .tasks
+        .spawn(run(manager, Unattached, around("kube-controller-manager")));
+    let cloud = CloudControllerManager::new(addresses.cloud());
+    house
+        .tasks
+        .spawn(run(cloud, Unattached, around("cloud-controller-manager")));
+    let (publish, zone) = watch::channel(Arc::default());
+    // What names are made of is what every node may read.
+    let reader = User::new("system:kube-dns", &["system:nodes"]);
+    let reader = Arc::new(InProcess::new(Arc::clone(api), reader, "kube-dns"));
+    house
+        .tasks
+        .spawn(run(Dns::default(), Names(publish), house.around(reader)));
+    zone
+}
+
+/// Starts the container engine with the embedded workloads, and what keeps its aliases.
+pub(crate) fn start_engine(data_dir: &Path, house: &House, api: &Arc<Api>) -> Result<Engine> {
+    let samples = embedded::WORKLOADS
+        .iter()
+        .map(|(file, module)| (file.trim_end_matches(".wasm").to_owned(), *module));
+    let engine = Engine::new(EngineConfig::new(data_dir.to_owned(), samples.collect()))?;
+    let taker = engine.clone();
+    let aliases = TakeOver::new(move |aliases| taker.images().set_aliases(aliases));
+    let around = house.around(client(api, "system:apiserver", "kube-apiserver"));
+    house
+        .tasks
+        .spawn(run(ImageAliases::default(), aliases, around));
+    Ok(engine)
+}

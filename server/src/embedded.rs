@@ -1,0 +1,3 @@
+//! What the build embedded: the dashboard's files and the sample workloads.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -1,0 +1,54 @@
+//! The `glasshouse` binary: config → build → run → drain. Wiring only; everything it wires has a crate of its own.
+
+mod addresses;
+mod aliases;
+mod announce;
+mod bootstrap;
+mod components;
+mod config;
+mod control_plane;
+mod doors;
+mod embedded;
+mod images;
+mod names;
+mod nodes;
+mod ready;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use config::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let Command::Up(up) = Arguments::parse().command;
+    let filter = EnvFilter::try_new(&up.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return failed(&anyhow::Error::new(error).context("cannot start the runtime"));
+        }
+    };
+    match runtime.block_on(up::up(up)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command-line program"
+)]
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("glasshouse: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask test`: unit and simulation tests of every crate, then client and browser tests of the built product.
+
+use anyhow::Result;
+
+use crate::steps::{cargo, execute, step, target_dir};
+use crate::{run, tools};
+
+/// Runs all tests; with `unit` only those that need no built server.
+pub(crate) fn test(unit: bool) -> Result<()> {
+    let workloads = target_dir().join("workloads");
+    let server = run::build()?;
+    step("unit and simulation tests", || {
+        execute(
+            cargo(&["test", "--release", "--workspace", "--exclude", "e2e"])
+                .env("GLASSHOUSE_WORKLOADS", &workloads)
+                .env("GLASSHOUSE_DIST", crate::steps::root().join("dist")),
+        )
+    })?;
+    if unit {
+        return Ok(());
+    }
+    tools::debian(
+        &["chromium", "chromedriver"],
+        &["chromium", "chromium-driver"],
+    )?;
+    tools::debian(&["curl"], &["curl"])?;
+    let (kubectl, axe) = (tools::kubectl()?, tools::axe()?);
+    step("client and browser tests", || {
+        execute(
+            cargo(&[
+                "test",
+                "--release",
+                "--package",
+                "e2e",
+                "--",
+                "--test-threads=2",
+            ])
+            .env("GLASSHOUSE", &server)
+            .env("GLASSHOUSE_WORKLOADS", &workloads)
+            .env("GLASSHOUSE_SCREENSHOTS", target_dir().join("screenshots"))
+            .env("AXE", axe)
+            .env("KUBECTL", kubectl),
+        )
+    })?;
+    Ok(())
+}
