@@ -7,7 +7,7 @@ use crate::steps::{cargo, execute, step};
 
 /// Builds the product and prints every figure whose scenario contains `filter`.
 pub(crate) fn bench(filter: Option<&str>) -> Result<()> {
-    let server = run::build()?;
+    let server = run::build(&["--benches"])?;
     step("benches", || {
         let mut bench = cargo(&[
             "bench",

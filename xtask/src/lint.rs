@@ -34,6 +34,8 @@ pub(crate) fn lint() -> Result<()> {
             "--release",
             "--workspace",
             "--all-targets",
+            "--features",
+            "e2e/product",
             "--",
             "-D",
             "warnings",

@@ -64,7 +64,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Run { up } => run::run(&up),
-        Command::Build => run::build().map(drop),
+        Command::Build => run::build(&[]).map(drop),
         Command::Test { unit } => test::test(unit),
         Command::Lint => lint::lint(),
         Command::Bundle { out, dev } => {

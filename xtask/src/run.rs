@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use crate::steps::{cargo, execute, root, server_binary, step, target_dir};
 use crate::{bundle, guests, tools};
 
-/// Builds everything and answers the server's path.
-pub(crate) fn build() -> Result<PathBuf> {
+/// Builds everything and answers the server's path. What else is built with it (`--tests`) shares its dependencies:
+/// cargo chooses their features for all that one invocation selects.
+pub(crate) fn build(also: &[&str]) -> Result<PathBuf> {
     tools::rust_targets()?;
     let (root, target) = (root(), target_dir());
     step("build sample workloads", || {
@@ -22,6 +23,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     step("build the server", || {
         execute(
             cargo(&["build", "--release", "--workspace", "--bin", "glasshouse"])
+                .args(also)
                 .env("GLASSHOUSE_DIST", &dist)
                 .env("GLASSHOUSE_WORKLOADS", target.join("workloads")),
         )
@@ -31,7 +33,7 @@ pub(crate) fn build() -> Result<PathBuf> {
 
 /// Builds everything and starts a cluster; returns when it has been stopped.
 pub(crate) fn run(up: &[String]) -> Result<()> {
-    let server = build()?;
+    let server = build(&[])?;
     // Ctrl-C reaches the server too, which drains; waiting for it here keeps its last lines above the prompt.
     let status = Command::new(&server)
         .arg("up")

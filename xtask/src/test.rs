@@ -8,10 +8,10 @@ use crate::{run, tools};
 /// Runs all tests; with `unit` only those that need no built server.
 pub(crate) fn test(unit: bool) -> Result<()> {
     let workloads = target_dir().join("workloads");
-    let server = run::build()?;
+    let server = run::build(&["--tests"])?;
     step("unit and simulation tests", || {
         execute(
-            cargo(&["test", "--release", "--workspace", "--exclude", "e2e"])
+            cargo(&["test", "--release", "--workspace"])
                 .env("GLASSHOUSE_WORKLOADS", &workloads)
                 .env("GLASSHOUSE_DIST", crate::steps::root().join("dist")),
         )
@@ -30,8 +30,11 @@ pub(crate) fn test(unit: bool) -> Result<()> {
             cargo(&[
                 "test",
                 "--release",
-                "--package",
-                "e2e",
+                "--workspace",
+                "--features",
+                "e2e/product",
+                "--test",
+                "product",
                 "--",
                 "--test-threads=2",
             ])

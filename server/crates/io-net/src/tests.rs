@@ -32,6 +32,12 @@ pub(crate) struct World {
 /// Every test has its own addresses: tests run at the same time.
 static NETS: AtomicU16 = AtomicU16::new(1);
 
+/// A port of its own for each test, out of the range that the system gives to connections.
+pub(crate) fn node_port() -> u16 {
+    static PORTS: AtomicU16 = AtomicU16::new(30000);
+    PORTS.fetch_add(1, Ordering::Relaxed) + (std::process::id() % 80) as u16 * 30
+}
+
 pub(crate) fn sa(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }

@@ -54,9 +54,7 @@ async fn a_service_of_the_cluster_is_called_by_name_and_by_node_port() {
     let (client, server) = (w.pod(0, 2), w.pod(1, 2));
     w.echo_server(&server, 8080).await;
     let node_ip = w.nodes[0].host().ip();
-    let probe = tokio::net::TcpListener::bind((node_ip, 0)).await.unwrap();
-    let port = probe.local_addr().unwrap().port();
-    drop(probe);
+    let port = node_port();
     let (mut proxy, mut dns) = (KubeProxy::new("node-0", 1), cni::dns::Dns::default());
     let cluster = objects(&[&server], port);
     feed(&mut proxy, &cluster);
@@ -78,7 +76,8 @@ async fn a_service_of_the_cluster_is_called_by_name_and_by_node_port() {
     );
     let mut ports = ServicePorts::new(w.nodes[0].clone(), w.tasks.clone(), w.cancel.clone());
     let open = proxy.table().node_ports().map(|p| p.port).collect();
-    assert!(ports.set(&open).await.iter().all(|c| !c.on_node_ip));
+    let conflicts = ports.set(&open).await;
+    assert!(conflicts.iter().all(|c| !c.on_node_ip), "{conflicts:?}");
     let mut outside = tokio::net::TcpStream::connect((node_ip, port))
         .await
         .unwrap();

@@ -5,18 +5,13 @@ use std::io::ErrorKind;
 
 use super::*;
 
-async fn free_port(ip: Ipv4Addr) -> u16 {
-    let probe = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
-    probe.local_addr().unwrap().port()
-}
-
 #[tokio::test]
 async fn a_node_port_leads_from_the_host_to_a_pod() {
     let w = World::new(2).await;
     let pod = w.pod(1, 2);
     w.echo_server(&pod, 8080).await;
     let node_ip = w.nodes[0].host().ip();
-    let port = free_port(node_ip).await;
+    let port = node_port();
     let service = SocketAddrV4::new(node_ip, port);
     w.nodes[0].set_rules(Rules::one(service, Some(SocketAddrV4::new(pod.ip(), 8080))));
     let mut ports = ServicePorts::new(w.nodes[0].clone(), w.tasks.clone(), w.cancel.clone());
