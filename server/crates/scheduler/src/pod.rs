@@ -184,13 +184,16 @@ impl PodInfo {
         matches!(self.object.text("/status/phase"), "Succeeded" | "Failed")
     }
 
-    /// True when this scheduler is to place it.
-    pub(crate) fn wants_node(&self) -> bool {
-        let scheduler = self.object.text("/spec/schedulerName");
+    /// True when the scheduler of this name is to place it.
+    pub(crate) fn wants_node_of(&self, scheduler: &str) -> bool {
+        let named = match self.object.text("/spec/schedulerName") {
+            "" => DEFAULT_SCHEDULER_NAME,
+            named => named,
+        };
         self.node().is_empty()
             && !self.ended()
             && self.object.deletion().is_none()
-            && (scheduler.is_empty() || scheduler == DEFAULT_SCHEDULER_NAME)
+            && named == scheduler
     }
 
     /// True while scheduling gates hold it back (KEP-3521).

@@ -29,9 +29,10 @@ const DECISIONS_PER_POLL_MAX: usize = 64;
 /// How many verdicts are kept; the oldest goes first.
 const VERDICTS_MAX: usize = 1024;
 
-/// kube-scheduler for pods of the scheduler name `default-scheduler`.
+/// kube-scheduler for the pods that name it in `spec.schedulerName`.
 #[derive(Debug)]
 pub struct Scheduler {
+    name: String,
     cache: Cache,
     state: State,
     queue: Queue,
@@ -70,16 +71,25 @@ fn optional(group: &str, plural: &str) -> Option<KindRef> {
 }
 
 impl Scheduler {
-    /// A scheduler that knows nothing yet. `seed` spreads pods over equally good nodes, always in the same way.
+    /// The default scheduler, which knows nothing yet. `seed` spreads pods over equally good nodes, always in the same
+    /// way.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::named(DEFAULT_SCHEDULER_NAME, seed)
+    }
+
+    /// One of several schedulers: it places the pods whose `spec.schedulerName` is `name` and leaves the others alone.
+    /// (Kubernetes: Configure Multiple Schedulers)
+    #[must_use]
+    pub fn named(name: &str, seed: u64) -> Self {
         Self {
+            name: name.to_owned(),
             cache: Cache::default(),
             state: State::default(),
             queue: Queue::default(),
             calls: Calls::default(),
             binds: 0,
-            events: EventRecorder::new(DEFAULT_SCHEDULER_NAME, ""),
+            events: EventRecorder::new(name, ""),
             assumed: BTreeSet::new(),
             nominated: Nominated::new(),
             namespaces: Namespaces::new(),
@@ -166,7 +176,7 @@ impl Scheduler {
             self.pod_placed(&pod, change.old.as_ref(), now);
         } else if self.assumed.contains(&uid) {
             // An older state of a pod whose binding is under way.
-        } else if pod.wants_node() {
+        } else if pod.wants_node_of(&self.name) {
             self.nominate(&pod);
             self.queue.put(pod, Some(change.revision), now);
         } else {

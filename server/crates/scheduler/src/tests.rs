@@ -121,6 +121,22 @@ fn pods_are_placed_where_they_fit() {
 }
 
 #[test]
+fn a_second_scheduler_places_its_own_pods_only() {
+    check(
+        |w| {
+            w.scheduler = crate::Scheduler::named("second", 1);
+            w.introduce();
+            w.three_nodes();
+            w.pod("mine", json!({"schedulerName": "second"}));
+            w.pod("theirs", cpu("1"));
+        },
+        expect![[r#"
+            mine -> a
+        "#]],
+    );
+}
+
+#[test]
 fn daemon_pods_are_judged_on_their_node_alone() {
     let on = |node: &str| {
         json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::{Millis, Object, Revision};
 
 use super::{Purpose, Scheduler, core};
-use crate::pod::{DEFAULT_SCHEDULER_NAME, PodInfo};
+use crate::pod::PodInfo;
 use crate::queue::Waiting;
 
 impl Scheduler {
@@ -51,7 +51,7 @@ impl Scheduler {
             "lastProbeTime": null,
             "lastTransitionTime": now.rfc3339(),
             "reason": "PreemptionByScheduler",
-            "message": format!("{DEFAULT_SCHEDULER_NAME}: preempting to accommodate a higher priority pod"),
+            "message": format!("{}: preempting to accommodate a higher priority pod", self.name),
         });
         let patch =
             json!({"metadata": {"uid": object.uid()}, "status": {"conditions": [condition]}});

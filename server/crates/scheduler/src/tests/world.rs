@@ -30,15 +30,20 @@ impl World {
             events_shown: false,
             next_bind_answer: None,
         };
-        for interest in world.scheduler.interests() {
+        world.introduce();
+        world
+    }
+
+    /// Tells the scheduler that there is nothing yet.
+    pub(super) fn introduce(&mut self) {
+        for interest in self.scheduler.interests() {
             let observed = Observed::Replaced {
                 kind: interest.kind,
                 revision: Revision(1),
                 objects: Vec::new(),
             };
-            world.scheduler.observe(observed, world.now);
+            self.scheduler.observe(observed, self.now);
         }
-        world
     }
 
     pub(super) fn put(&mut self, plural: &str, mut value: Value) {
