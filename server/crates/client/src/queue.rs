@@ -16,6 +16,8 @@ const BACKOFF_MAX_MS: u64 = 300_000;
 #[derive(Debug)]
 pub struct WorkQueue<K> {
     waiting: BTreeMap<K, Waiting>,
+    /// The keys of `waiting`, the longest due first.
+    in_order: BTreeMap<(Millis, u64), K>,
     working: BTreeMap<K, Option<Waiting>>,
     failures: BTreeMap<K, u32>,
     order: u64,
@@ -26,6 +28,17 @@ struct Waiting {
     due: Millis,
     order: u64,
     cause: Option<Revision>,
+}
+
+impl Waiting {
+    /// The earlier due time, the older place in line, the newer cause.
+    fn merge(self, other: Self) -> Self {
+        Self {
+            due: self.due.min(other.due),
+            order: self.order.min(other.order),
+            cause: self.cause.max(other.cause),
+        }
+    }
 }
 
 /// A key taken from the queue.
@@ -41,6 +54,7 @@ impl<K: Ord + Clone> Default for WorkQueue<K> {
     fn default() -> Self {
         Self {
             waiting: BTreeMap::new(),
+            in_order: BTreeMap::new(),
             working: BTreeMap::new(),
             failures: BTreeMap::new(),
             order: 0,
@@ -62,30 +76,34 @@ impl<K: Ord + Clone> WorkQueue<K> {
             order: self.order,
             cause,
         };
-        let merge = |old: Waiting| Waiting {
-            due: old.due.min(due),
-            order: old.order,
-            cause: cause.max(old.cause),
-        };
         if let Some(slot) = self.working.get_mut(&key) {
-            *slot = Some(slot.map_or(fresh, merge));
+            *slot = Some(slot.map_or(fresh, |old| old.merge(fresh)));
         } else {
-            self.waiting
-                .entry(key)
-                .and_modify(|w| *w = merge(*w))
-                .or_insert(fresh);
+            self.wait(key, fresh);
         }
+    }
+
+    fn wait(&mut self, key: K, fresh: Waiting) {
+        let waiting = match self.waiting.get(&key) {
+            Some(old) => {
+                self.in_order.remove(&(old.due, old.order));
+                old.merge(fresh)
+            }
+            None => fresh,
+        };
+        self.in_order
+            .insert((waiting.due, waiting.order), key.clone());
+        self.waiting.insert(key, waiting);
     }
 
     /// Takes the key that has been due the longest; it counts as being worked on until [`Self::done`].
     pub fn take(&mut self, now: Millis) -> Option<Taken<K>> {
-        let (key, waiting) = self
-            .waiting
-            .iter()
-            .filter(|(_, w)| w.due <= now)
-            .min_by_key(|(_, w)| (w.due, w.order))
-            .map(|(k, w)| (k.clone(), *w))?;
-        self.waiting.remove(&key);
+        let first = self.in_order.first_entry()?;
+        if first.key().0 > now {
+            return None;
+        }
+        let key = first.remove();
+        let waiting = self.waiting.remove(&key)?;
         self.working.insert(key.clone(), None);
         Some(Taken {
             key,
@@ -112,14 +130,14 @@ impl<K: Ord + Clone> WorkQueue<K> {
 
     fn finish(&mut self, key: &K) {
         if let Some(Some(again)) = self.working.remove(key) {
-            self.waiting.insert(key.clone(), again);
+            self.wait(key.clone(), again);
         }
     }
 
     /// When the next key is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Millis> {
-        self.waiting.values().map(|w| w.due).min()
+        self.in_order.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// How many keys wait or are being worked on.
@@ -149,6 +167,20 @@ mod tests {
             .map(|t| t.key)
             .collect();
         assert_eq!(order, ["a", "b"]);
+    }
+
+    #[test]
+    fn the_earlier_of_two_due_times_wins() {
+        let mut queue = WorkQueue::default();
+        queue.add_at("late", Millis(9), None);
+        queue.add_at("other", Millis(5), None);
+        queue.add_at("late", Millis(2), None);
+        assert_eq!((queue.next_due(), queue.len()), (Some(Millis(2)), 2));
+        let order: Vec<_> = std::iter::from_fn(|| queue.take(Millis(9)))
+            .map(|t| t.key)
+            .collect();
+        assert_eq!(order, ["late", "other"]);
+        assert_eq!(queue.next_due(), None);
     }
 
     #[test]
