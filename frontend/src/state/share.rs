@@ -118,7 +118,6 @@ mod tests {
             )
         };
         let scenario = Scenario {
-            title: String::new(),
             nodes: 1,
             objects: vec![
                 object("Namespace", "", "shop", json!({})),
@@ -128,6 +127,7 @@ mod tests {
                 object("Pod", "default", "a", json!({"nodeName": "node-1"})),
                 object("Pod", "default", "b", json!({"nodeName": "node-9"})),
             ],
+            ..Scenario::default()
         };
         let lines: Vec<String> = preview(&scenario, &cluster)
             .into_iter()

@@ -1,7 +1,10 @@
 //! Links made and links attacked: round trips, cleaning, and hostile input.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::link::crc32;
 use super::*;
 
 fn object(value: Value) -> Object {
@@ -19,6 +22,7 @@ fn scenario(objects: Vec<Object>) -> Scenario {
         title: "two pods".into(),
         nodes: 3,
         objects,
+        ..Scenario::default()
     }
 }
 
@@ -74,7 +78,7 @@ fn hostile_links_are_refused_with_a_reason() {
         ("%%%".into(), "not base64url"),
         ("AQ==".into(), "not base64url"),
         ("AQ".into(), "checksum"),
-        ("AgAAAAAA".into(), "format version 2"),
+        ("AwAAAAAA".into(), "format version 3"),
         ("AQAAAAD_____".into(), "checksum"),
         ("A".repeat(MAX_ENCODED + 1), "at most 65536"),
         (forge(1, &vec![b' '; 4_000_000]), "more than 1048576 bytes"),
@@ -135,12 +139,168 @@ fn hostile_links_are_refused_with_a_reason() {
     }
 }
 
+/// Forty links that somebody could send, beside those above: each is refused, quickly, with a reason that is safe to show.
+#[test]
+fn forty_more_hostile_links_are_refused() {
+    let pod = |more: &str| {
+        format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}}{more}}}"#)
+    };
+    let step = |more: &str| format!(r#"{{"steps":[{{"title":"t"{more}}}]}}"#);
+    let act = |deed: &str| step(&format!(r#","actions":[{{"label":"l","do":[{deed}]}}]"#));
+    let check = |cel: &str| {
+        step(&format!(
+            r#","checks":[{{"name":"n","expression":{}}}]"#,
+            json!(cel)
+        ))
+    };
+    let many = |count: usize, item: &str| vec![item; count].join(",");
+    let image = |i: &str| {
+        format!(
+            r#"{{"objects":[{}]}}"#,
+            pod(&format!(
+                r#","spec":{{"containers":[{{"name":"c","image":"{i}"}}]}}"#
+            ))
+        )
+    };
+    let cases: Vec<(String, &str)> = vec![
+        (r#"{"nodes":201}"#.into(), "201 nodes"),
+        (r#"{"nodes":-1}"#.into(), "invalid value"),
+        (r#"{"nodes":1e99}"#.into(), "invalid"),
+        (r#"{"title":["x"]}"#.into(), "invalid type"),
+        (r#"{"title":"a","title":"b"}"#.into(), "duplicate field"),
+        (r#"{"script":"alert(1)"}"#.into(), "unknown field"),
+        (r#"{"__proto__":{}}"#.into(), "unknown field"),
+        ("[]".into(), "no JSON object"),
+        (r#"["a","b",1,[],[],[],[]]"#.into(), "no JSON object"),
+        (" {}".into(), "no JSON object"),
+        (r#"{"steps":[{}]}"#.into(), "missing field `title`"),
+        (step(r#","html":"<b>""#), "unknown field `html`"),
+        (
+            step(&format!(r#","text":"{}""#, "x".repeat(MAX_TEXT + 1))),
+            "the text of step 1 is longer",
+        ),
+        (
+            format!(r#"{{"steps":[{}]}}"#, many(41, r#"{"title":"t"}"#)),
+            "41 steps",
+        ),
+        (
+            format!(
+                r#"{{"timeline":[{}]}}"#,
+                many(41, r#"{"afterSeconds":1,"label":"l","do":[]}"#)
+            ),
+            "41 moments",
+        ),
+        (
+            r#"{"timeline":[{"afterSeconds":-5,"label":"l","do":[]}]}"#.into(),
+            "invalid value",
+        ),
+        (
+            step(&format!(
+                r#","actions":[{}]"#,
+                many(13, r#"{"label":"l","do":[]}"#)
+            )),
+            "13 actions",
+        ),
+        (
+            step(&format!(
+                r#","checks":[{}]"#,
+                many(13, r#"{"name":"n","expression":"true"}"#)
+            )),
+            "13 checks",
+        ),
+        (act(&many(13, r#"{"stopNode":"node-1"}"#)), "13 deeds"),
+        (
+            act(r#"{"fetch":"http://evil.example"}"#),
+            "unknown variant `fetch`",
+        ),
+        (
+            act(r#"{"create":{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}}"#),
+            "cannot travel",
+        ),
+        (
+            act(
+                r#"{"create":{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"r"}}}"#,
+            ),
+            "cannot travel",
+        ),
+        (
+            act(
+                r#"{"create":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"kube-system"}}}"#,
+            ),
+            "is in kube-system",
+        ),
+        (
+            act(r#"{"replace":{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}}}"#),
+            "cannot travel",
+        ),
+        (
+            act(r#"{"delete":"nodes/node-1"}"#),
+            "may not touch nodes/node-1",
+        ),
+        (
+            act(r#"{"delete":"namespaces/kube-system"}"#),
+            "may not touch namespaces/kube-system",
+        ),
+        (
+            act(r#"{"delete":"configmaps/kube-system/image-aliases"}"#),
+            "may not touch",
+        ),
+        (
+            act(r#"{"delete":"secrets/default/token"}"#),
+            "may not touch",
+        ),
+        (act(r#"{"delete":"pods/default"}"#), "names no object"),
+        (
+            act(r#"{"delete":"pods/default/../../nodes/node-1"}"#),
+            "names no object",
+        ),
+        (
+            act(r#"{"delete":"pods/default/%2e%2e"}"#),
+            "names no object",
+        ),
+        (
+            act(r#"{"patch":{"on":"secrets/default/s","patch":{}}}"#),
+            "may not touch",
+        ),
+        (
+            act(r#"{"patch":{"on":"pods/default/p","patch":{},"force":true}}"#),
+            "unknown field `force`",
+        ),
+        (
+            act(r#"{"bind":{"pod":"nodes/node-1","node":"node-2"}}"#),
+            "only a pod can be bound",
+        ),
+        (act(r#"{"stopNode":"../../clock"}"#), "is not a node's name"),
+        (
+            act(r#"{"clock":{"rate":1,"path":"/x"}}"#),
+            "unknown field `path`",
+        ),
+        (check(&"(".repeat(900)), "nests deeper"),
+        (check(&" ".repeat(2000)), "longer than 1000 bytes"),
+        (check("pods.exists(p"), "expected"),
+        (image("evil.example/x:1"), "names a registry to fetch from"),
+        (image("10.0.0.1:5000/x"), "names a registry to fetch from"),
+        (
+            image("glasshouse.dev.evil.example/x"),
+            "names a registry to fetch from",
+        ),
+    ];
+    assert!(cases.len() >= 40);
+    for (json, want) in cases {
+        let message = Scenario::decode(&forge(2, json.as_bytes()))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(want), "{want:?} not in {message:?}");
+        assert!(message.len() < 600, "{} bytes of message", message.len());
+    }
+}
+
 #[test]
 fn what_must_not_travel_is_not_written_either() {
     let secret = object(json!({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}}));
     assert!(matches!(
         scenario(vec![secret]).encode(),
-        Err(EncodeError::Object(_))
+        Err(EncodeError::Format(FormatError::Object(_)))
     ));
     // Text that does not compress: a chain of checksums.
     let mut state = 1u32;
@@ -158,7 +318,11 @@ fn what_must_not_travel_is_not_written_either() {
     );
     assert_eq!(
         scenario(vec![pod("a"); 501]).encode(),
-        Err(EncodeError::TooMany(501))
+        Err(EncodeError::Format(FormatError::TooMany {
+            what: "objects",
+            found: 501,
+            most: 500
+        }))
     );
 }
 
