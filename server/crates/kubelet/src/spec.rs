@@ -8,6 +8,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::quantity::Quantity;
 
+mod container;
+mod probe;
+mod volume;
+
+pub(crate) use container::*;
+pub(crate) use probe::*;
+pub(crate) use volume::*;
+
 /// `v1.PodSpec`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -15,6 +23,7 @@ pub(crate) struct PodSpec {
     pub(crate) restart_policy: RestartPolicy,
     pub(crate) init_containers: Vec<ContainerSpec>,
     pub(crate) containers: Vec<ContainerSpec>,
+    pub(crate) ephemeral_containers: Vec<ContainerSpec>,
     pub(crate) volumes: Vec<VolumeSpec>,
     pub(crate) node_selector: BTreeMap<String, String>,
     pub(crate) enable_service_links: Option<bool>,
@@ -25,14 +34,49 @@ pub(crate) struct PodSpec {
     pub(crate) host_network: bool,
     pub(crate) dns_policy: String,
     pub(crate) dns_config: DnsConfig,
+    pub(crate) hostname: String,
+    pub(crate) subdomain: String,
+    #[serde(rename = "setHostnameAsFQDN")]
+    pub(crate) set_hostname_as_fqdn: bool,
+    pub(crate) host_aliases: Vec<HostAlias>,
+    pub(crate) priority: i64,
+    pub(crate) tolerations: Vec<Toleration>,
     pub(crate) overhead: BTreeMap<String, Value>,
 }
 
-/// `v1.PodDNSConfig`, its search list.
+/// `v1.PodDNSConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct DnsConfig {
+    pub(crate) nameservers: Vec<String>,
     pub(crate) searches: Vec<String>,
+    pub(crate) options: Vec<DnsOption>,
+}
+
+/// `v1.PodDNSConfigOption`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct DnsOption {
+    pub(crate) name: String,
+    pub(crate) value: Option<String>,
+}
+
+/// `v1.HostAlias`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct HostAlias {
+    pub(crate) ip: String,
+    pub(crate) hostnames: Vec<String>,
+}
+
+/// `v1.Toleration`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Toleration {
+    pub(crate) key: String,
+    pub(crate) operator: String,
+    pub(crate) value: String,
+    pub(crate) effect: String,
 }
 
 /// `v1.PodReadinessGate`.
@@ -49,245 +93,6 @@ pub(crate) enum RestartPolicy {
     Always,
     OnFailure,
     Never,
-}
-
-/// `v1.Container`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ContainerSpec {
-    pub(crate) name: String,
-    pub(crate) image: String,
-    pub(crate) image_pull_policy: PullPolicy,
-    pub(crate) command: Vec<String>,
-    pub(crate) args: Vec<String>,
-    pub(crate) working_dir: String,
-    pub(crate) ports: Vec<PortSpec>,
-    pub(crate) env: Vec<EnvVar>,
-    pub(crate) env_from: Vec<EnvFrom>,
-    pub(crate) resources: Resources,
-    pub(crate) volume_mounts: Vec<VolumeMount>,
-    pub(crate) liveness_probe: Option<ProbeSpec>,
-    pub(crate) readiness_probe: Option<ProbeSpec>,
-    pub(crate) startup_probe: Option<ProbeSpec>,
-    pub(crate) restart_policy: Option<RestartPolicy>,
-    pub(crate) stdin: bool,
-}
-
-/// `v1.PullPolicy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum PullPolicy {
-    Always,
-    #[default]
-    IfNotPresent,
-    Never,
-}
-
-/// `v1.ContainerPort`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct PortSpec {
-    pub(crate) name: String,
-    pub(crate) container_port: u16,
-}
-
-/// `v1.EnvVar`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct EnvVar {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) value_from: Option<EnvSource>,
-}
-
-/// `v1.EnvVarSource`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct EnvSource {
-    pub(crate) field_ref: Option<FieldRef>,
-    pub(crate) resource_field_ref: Option<ResourceFieldRef>,
-    pub(crate) config_map_key_ref: Option<KeyRef>,
-    pub(crate) secret_key_ref: Option<KeyRef>,
-}
-
-/// `v1.ObjectFieldSelector`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct FieldRef {
-    pub(crate) field_path: String,
-}
-
-/// `v1.ResourceFieldSelector`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ResourceFieldRef {
-    pub(crate) container_name: String,
-    pub(crate) resource: String,
-    pub(crate) divisor: Value,
-}
-
-/// A key of a ConfigMap or Secret.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct KeyRef {
-    pub(crate) name: String,
-    pub(crate) key: String,
-    pub(crate) optional: bool,
-}
-
-/// `v1.EnvFromSource`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct EnvFrom {
-    pub(crate) prefix: String,
-    pub(crate) config_map_ref: Option<NameRef>,
-    pub(crate) secret_ref: Option<NameRef>,
-}
-
-/// A whole ConfigMap or Secret.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct NameRef {
-    pub(crate) name: String,
-    pub(crate) optional: bool,
-}
-
-/// `v1.ResourceRequirements`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct Resources {
-    pub(crate) limits: BTreeMap<String, Value>,
-    pub(crate) requests: BTreeMap<String, Value>,
-}
-
-/// `v1.VolumeMount`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct VolumeMount {
-    pub(crate) name: String,
-    pub(crate) mount_path: String,
-    pub(crate) sub_path: String,
-    pub(crate) read_only: bool,
-}
-
-/// `v1.Volume`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct VolumeSpec {
-    pub(crate) name: String,
-    pub(crate) empty_dir: Option<Value>,
-    pub(crate) config_map: Option<ConfigFiles>,
-    pub(crate) secret: Option<SecretFiles>,
-    #[serde(rename = "downwardAPI")]
-    pub(crate) downward_api: Option<DownwardFiles>,
-    pub(crate) projected: Option<Projected>,
-    #[serde(flatten)]
-    pub(crate) other: BTreeMap<String, Value>,
-}
-
-/// `v1.ConfigMapVolumeSource` and `v1.ConfigMapProjection`; a `v1.SecretProjection` has the same fields.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct ConfigFiles {
-    pub(crate) name: String,
-    pub(crate) items: Vec<KeyToPath>,
-    pub(crate) optional: bool,
-}
-
-/// `v1.SecretVolumeSource`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct SecretFiles {
-    pub(crate) secret_name: String,
-    pub(crate) items: Vec<KeyToPath>,
-    pub(crate) optional: bool,
-}
-
-/// `v1.KeyToPath`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct KeyToPath {
-    pub(crate) key: String,
-    pub(crate) path: String,
-}
-
-/// `v1.DownwardAPIVolumeSource`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct DownwardFiles {
-    pub(crate) items: Vec<DownwardFile>,
-}
-
-/// `v1.DownwardAPIVolumeFile`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct DownwardFile {
-    pub(crate) path: String,
-    pub(crate) field_ref: Option<FieldRef>,
-    pub(crate) resource_field_ref: Option<ResourceFieldRef>,
-}
-
-/// `v1.ProjectedVolumeSource`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct Projected {
-    pub(crate) sources: Vec<Projection>,
-}
-
-/// `v1.VolumeProjection`, without service-account tokens, which need a signer.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Projection {
-    pub(crate) config_map: Option<ConfigFiles>,
-    pub(crate) secret: Option<ConfigFiles>,
-    #[serde(rename = "downwardAPI")]
-    pub(crate) downward_api: Option<DownwardFiles>,
-}
-
-/// `v1.Probe`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ProbeSpec {
-    pub(crate) exec: Option<ExecAction>,
-    pub(crate) http_get: Option<HttpGet>,
-    pub(crate) tcp_socket: Option<TcpSocket>,
-    pub(crate) initial_delay_seconds: u64,
-    pub(crate) timeout_seconds: Option<u64>,
-    pub(crate) period_seconds: Option<u64>,
-    pub(crate) success_threshold: Option<u32>,
-    pub(crate) failure_threshold: Option<u32>,
-    pub(crate) termination_grace_period_seconds: Option<u64>,
-}
-
-/// `v1.ExecAction`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct ExecAction {
-    pub(crate) command: Vec<String>,
-}
-
-/// `v1.HTTPGetAction`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct HttpGet {
-    pub(crate) path: String,
-    pub(crate) port: Value,
-    pub(crate) host: String,
-    pub(crate) http_headers: Vec<Header>,
-}
-
-/// `v1.HTTPHeader`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct Header {
-    pub(crate) name: String,
-    pub(crate) value: String,
-}
-
-/// `v1.TCPSocketAction`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct TcpSocket {
-    pub(crate) port: Value,
 }
 
 impl PodSpec {
@@ -331,38 +136,6 @@ impl PodSpec {
         }
         let overhead = self.overhead.get(resource).and_then(quantity);
         (apps + sidecars).max(init_peak) + overhead.unwrap_or_default()
-    }
-}
-
-impl ContainerSpec {
-    /// True for an init container with `restartPolicy: Always` (KEP-753).
-    pub(crate) fn is_sidecar(&self) -> bool {
-        self.restart_policy == Some(RestartPolicy::Always)
-    }
-
-    /// The request for a resource, which defaults to the limit.
-    pub(crate) fn request(&self, resource: &str) -> Quantity {
-        let of = |map: &BTreeMap<String, Value>| map.get(resource).and_then(quantity);
-        of(&self.resources.requests)
-            .or_else(|| of(&self.resources.limits))
-            .unwrap_or_default()
-    }
-
-    /// The limit for a resource.
-    pub(crate) fn limit(&self, resource: &str) -> Option<Quantity> {
-        self.resources.limits.get(resource).and_then(quantity)
-    }
-
-    /// A port by number or by the name it is declared under.
-    pub(crate) fn port(&self, port: &Value) -> Option<u16> {
-        if let Some(number) = port.as_u64() {
-            return u16::try_from(number).ok();
-        }
-        let name = port.as_str()?;
-        name.parse().ok().or_else(|| {
-            let declared = self.ports.iter().find(|p| p.name == name);
-            declared.map(|p| p.container_port)
-        })
     }
 }
 
