@@ -107,6 +107,10 @@ pub struct ContainerConfig {
     pub memory_limit_bytes: Option<u64>,
     /// The container keeps its standard input open.
     pub stdin: bool,
+    /// Its standard input ends with the first client that was attached to it.
+    pub stdin_once: bool,
+    /// It has a terminal.
+    pub tty: bool,
 }
 
 /// A volume as one container sees it.

@@ -273,6 +273,8 @@ impl Worker {
             cpu_request_millis: millis(spec.request("cpu")),
             memory_limit_bytes: spec.limit("memory").and_then(units),
             stdin: spec.stdin,
+            stdin_once: spec.stdin_once,
+            tty: spec.tty,
         })
     }
 
