@@ -43,12 +43,9 @@ impl LocalImages {
             .iter()
             .filter(|(_, target)| *target == name)
             .map(|(alias, _)| alias.clone());
-        Some(present(
-            &image,
-            info,
-            own.collect(),
-            !name.starts_with("glasshouse.dev/"),
-        ))
+        let repository = name.rsplit_once(':').map_or(name, |(r, _)| r);
+        let uploaded = !self.engine.images().is_sample(repository);
+        Some(present(&image, info, own.collect(), uploaded))
     }
 }
 

@@ -1,181 +1,67 @@
-//! Images by name and digest: those that come with the program, and those that were uploaded.
+//! Images by name: those that come with the program, and those that were uploaded, pushed or pulled.
 //!
-//! On disk: `blobs/sha256/HEX` and `index.json` (name to digest), both written whole and then renamed into place.
-//! Aliases let well-known Linux names stand for workloads of ours; they come from a ConfigMap and are replaced whole.
+//! On disk: `blobs/sha256/HEX` ([`super::blobs`]) and `index.json` ([`super::repositories`]). Aliases let well-known
+//! Linux names stand for workloads of ours; they come from a ConfigMap and are replaced whole. Names without a registry
+//! of their own, pushed to the registry that this store is behind, are kept below `glasshouse.dev/`.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
-use sha2::{Digest as _, Sha256};
 
-use super::reference::{InvalidReference, Reference};
+use super::Digest;
+use super::blobs::Blobs;
+pub(crate) use super::blobs::write_whole;
+use super::found::{Image, PullError};
+use super::manifest::{self, OCI_MANIFEST};
+use super::reference::Reference;
+use super::repositories::Repositories;
 
-/// Most images that can be uploaded.
+/// Most manifests that can be stored.
 pub const IMAGES_MAX: usize = 1000;
-
-/// The SHA-256 of an image's bytes; shown as `sha256:HEX`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// The digest of some bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The 64 hexadecimal digits.
-    #[must_use]
-    pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Parses `sha256:HEX`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix("sha256:")?;
-        if hex.len() != 64 || !hex.is_ascii() {
-            return None;
-        }
-        let mut digest = [0; 32];
-        for (i, byte) in digest.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
-        }
-        Some(Self(digest))
-    }
-}
-
-impl std::fmt::Display for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "sha256:{}", self.hex())
-    }
-}
-
-impl std::fmt::Debug for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-/// An image that a name stands for.
-#[derive(Clone, Debug)]
-pub struct Image {
-    /// Its own name, after aliases: `glasshouse.dev/hello-http:latest`.
-    pub name: String,
-    /// Its digest.
-    pub digest: Digest,
-    /// The alias that led here, such as `nginx`.
-    pub alias: Option<String>,
-    /// Its bytes.
-    pub bytes: Bytes,
-}
-
-impl Image {
-    /// `glasshouse.dev/hello-http@sha256:...`: a container status' `imageID`.
-    #[must_use]
-    pub fn id(&self) -> String {
-        let repository = self
-            .name
-            .rsplit_once(':')
-            .map_or(self.name.as_str(), |(r, _)| r);
-        format!("{repository}@{}", self.digest)
-    }
-
-    /// The program's name: the last part of the image's.
-    #[must_use]
-    pub fn program(&self) -> &str {
-        let repository = self
-            .name
-            .rsplit_once(':')
-            .map_or(self.name.as_str(), |(r, _)| r);
-        repository.rsplit('/').next().unwrap_or(repository)
-    }
-}
-
-/// Why an image cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PullError {
-    /// No image name.
-    #[error(transparent)]
-    InvalidName(#[from] InvalidReference),
-    /// No such image here.
-    #[error(
-        "failed to pull image \"{image}\": not found. Glasshouse runs WebAssembly, not Linux images: upload a .wasm (drop it on the dashboard), use one of {samples}, or one of the aliases in ConfigMap kube-system/image-aliases ({aliases})"
-    )]
-    NotFound {
-        /// As asked for.
-        image: String,
-        /// What comes with the program.
-        samples: String,
-        /// The aliases there are.
-        aliases: String,
-    },
-    /// There under this name with other content.
-    #[error(
-        "failed to pull image \"{image}\": it is pinned to {wanted}, but here the name stands for {found}"
-    )]
-    OtherDigest {
-        /// As asked for.
-        image: String,
-        /// The digest in the name.
-        wanted: String,
-        /// The digest here.
-        found: String,
-    },
-    /// An alias that leads nowhere.
-    #[error(
-        "failed to pull image \"{image}\": the alias \"{alias}\" in ConfigMap kube-system/image-aliases stands for \"{target}\", which is not here"
-    )]
-    BrokenAlias {
-        /// As asked for.
-        image: String,
-        /// The alias.
-        alias: String,
-        /// What it stands for.
-        target: String,
-    },
-    /// The disk refuses.
-    #[error("failed to pull image \"{image}\": its content cannot be read: {source}")]
-    Io {
-        /// As asked for.
-        image: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl PullError {
-    /// The waiting reason of a container.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::InvalidName(_) => "InvalidImageName",
-            _ => "ErrImagePull",
-        }
-    }
-}
+/// The repository prefix of sample images and of images pushed without a registry in their name.
+pub const OWN: &str = "glasshouse.dev";
 
 /// An image that comes with the program.
 struct Sample {
     bytes: &'static [u8],
-    digest: OnceLock<Digest>,
+    parts: OnceLock<SampleParts>,
+}
+
+/// A sample as a registry shows it.
+pub(super) struct SampleParts {
+    pub(super) program: Digest,
+    pub(super) config: (Digest, Bytes),
+    pub(super) manifest: (Digest, Bytes),
 }
 
 /// All images of a process. Clones share it.
 #[derive(Clone)]
 pub struct ImageStore {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     folder: PathBuf,
     samples: BTreeMap<String, Sample>,
-    index: RwLock<BTreeMap<String, Digest>>,
+    pub(super) state: RwLock<State>,
     aliases: RwLock<BTreeMap<String, String>>,
+    /// Names of the registry that this store is behind: `localhost:7080`.
+    hosts: RwLock<Vec<String>>,
+}
+
+/// What changes.
+pub(super) struct State {
+    pub(super) repositories: Repositories,
+    pub(super) blobs: Blobs,
+    /// Blobs that no manifest needs yet, oldest first.
+    pub(super) pending: Vec<Digest>,
+    /// When a program was last asked for, counted in uses.
+    pub(super) used: BTreeMap<Digest, u64>,
+    pub(super) uses: u64,
 }
 
 impl ImageStore {
@@ -184,28 +70,35 @@ impl ImageStore {
     /// # Errors
     /// When the folder cannot be made or its index cannot be read.
     pub fn open(folder: &Path, samples: Vec<(String, &'static [u8])>) -> io::Result<Self> {
-        std::fs::create_dir_all(folder.join("blobs/sha256"))?;
-        let index = match std::fs::read(folder.join("index.json")) {
-            Ok(bytes) => read_index(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+        let mut blobs = Blobs::open(folder.join("blobs/sha256"))?;
+        let repositories: Repositories = match std::fs::read(folder.join("index.json")) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                let what = format!("index.json of the images: {error}");
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Repositories::default(),
             Err(error) => return Err(error),
         };
-        let samples = samples
-            .into_iter()
-            .map(|(name, bytes)| {
-                let sample = Sample {
-                    bytes,
-                    digest: OnceLock::new(),
-                };
-                (format!("glasshouse.dev/{name}:latest"), sample)
-            })
-            .collect();
+        let needed = repositories.needed();
+        blobs.retain(|digest| needed.contains(digest));
+        let samples = samples.into_iter().map(|(name, bytes)| {
+            let parts = OnceLock::new();
+            (format!("{OWN}/{name}"), Sample { bytes, parts })
+        });
+        let state = State {
+            repositories,
+            blobs,
+            pending: Vec::new(),
+            used: BTreeMap::new(),
+            uses: 0,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 folder: folder.to_owned(),
-                samples,
-                index: RwLock::new(index),
+                samples: samples.collect(),
+                state: RwLock::new(state),
                 aliases: RwLock::default(),
+                hosts: RwLock::default(),
             }),
         })
     }
@@ -221,22 +114,35 @@ impl ImageStore {
         self.inner.aliases.read().clone()
     }
 
-    /// All images by name, with their digests.
+    /// Says under which names (`localhost:7080`) people reach the registry that this store is behind, so that
+    /// `localhost:7080/app` in a pod is what was pushed there.
+    pub fn set_registry_hosts(&self, hosts: Vec<String>) {
+        *self.inner.hosts.write() = hosts;
+    }
+
+    /// Whether a repository is that of a sample image.
+    #[must_use]
+    pub fn is_sample(&self, repository: &str) -> bool {
+        self.inner.samples.contains_key(repository)
+    }
+
+    /// All images that can be started, by name, with the digests of their programs.
     #[must_use]
     pub fn list(&self) -> Vec<(String, Digest)> {
         let mut images: Vec<_> = self
             .inner
             .samples
             .iter()
-            .map(|(name, sample)| (name.clone(), sample.digest()))
+            .map(|(name, sample)| (format!("{name}:latest"), sample.parts().program))
             .collect();
-        images.extend(
-            self.inner
-                .index
-                .read()
-                .iter()
-                .map(|(name, digest)| (name.clone(), *digest)),
-        );
+        let state = self.inner.state.read();
+        for (name, repository) in &state.repositories.0 {
+            let tags = repository.tags.iter().filter_map(|(tag, digest)| {
+                let program = repository.manifests.get(digest)?.program?;
+                Some((format!("{name}:{tag}"), program))
+            });
+            images.extend(tags);
+        }
         images.sort();
         images
     }
@@ -266,9 +172,10 @@ impl ImageStore {
                 names.join(", ")
             }
         };
+        let samples = self.inner.samples.keys();
         Err(PullError::NotFound {
             image: image.to_owned(),
-            samples: join(self.inner.samples.keys().cloned().collect()),
+            samples: join(samples.map(|name| format!("{name}:latest")).collect()),
             aliases: join(self.inner.aliases.read().keys().cloned().collect()),
         })
     }
@@ -288,171 +195,222 @@ impl ImageStore {
             })
     }
 
+    /// The repository that a pod's image name means here.
+    pub(super) fn local_repository(&self, repository: &str) -> String {
+        match repository.split_once('/') {
+            Some((host, path)) if self.inner.hosts.read().iter().any(|own| own == host) => {
+                own_repository(path)
+            }
+            _ => repository.to_owned(),
+        }
+    }
+
     fn named(
         &self,
         image: &str,
         reference: &Reference,
         alias: Option<&str>,
     ) -> Result<Option<Image>, PullError> {
-        let name = format!("{}:{}", reference.repository, reference.tag);
-        let sample = self.inner.samples.get(&name);
-        let digest = match sample {
-            Some(sample) => sample.digest(),
-            None => match self.inner.index.read().get(&name) {
-                Some(digest) => *digest,
-                None => return Ok(None),
-            },
+        let repository = self.local_repository(&reference.repository);
+        let Some((manifest, digest)) = self.located(image, &repository, reference)? else {
+            return Ok(None);
         };
         if let Some(wanted) = &reference.digest
+            && *wanted != manifest.to_string()
             && *wanted != digest.to_string()
         {
             return Err(PullError::OtherDigest {
                 image: image.to_owned(),
                 wanted: wanted.clone(),
-                found: digest.to_string(),
+                found: manifest.to_string(),
             });
         }
-        let bytes = match sample {
-            Some(sample) => Bytes::from_static(sample.bytes),
-            None => self.read_blob(&digest).map_err(|source| PullError::Io {
-                image: image.to_owned(),
-                source,
-            })?,
+        let bytes = match self.inner.samples.get(&repository) {
+            Some(sample) if sample.parts().program == digest => Bytes::from_static(sample.bytes),
+            _ => self.program(image, &digest)?,
         };
         Ok(Some(Image {
-            name,
+            name: format!("{repository}:{}", reference.tag),
             digest,
+            manifest,
             alias: alias.map(str::to_owned),
             bytes,
         }))
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.inner.folder.join("blobs/sha256").join(digest.hex())
+    /// Manifest and program of a name; a digest in it is preferred to its tag.
+    fn located(
+        &self,
+        image: &str,
+        repository: &str,
+        reference: &Reference,
+    ) -> Result<Option<(Digest, Digest)>, PullError> {
+        if let Some(sample) = self.inner.samples.get(repository)
+            && reference.tag == "latest"
+        {
+            let parts = sample.parts();
+            return Ok(Some((parts.manifest.0, parts.program)));
+        }
+        let state = self.inner.state.read();
+        let by_digest = reference.digest.as_deref();
+        let found = by_digest
+            .and_then(|digest| state.repositories.find(repository, digest))
+            .or_else(|| state.repositories.find(repository, &reference.tag));
+        match found {
+            None => Ok(None),
+            Some((manifest, stored)) => match (stored.program, &stored.why_not) {
+                (Some(program), _) => Ok(Some((manifest, program))),
+                (None, why) => Err(PullError::NotRunnable {
+                    image: image.to_owned(),
+                    why: why.clone().unwrap_or_default(),
+                }),
+            },
+        }
     }
 
-    /// Reads and checks a blob: damage on the disk must not become another program.
-    fn read_blob(&self, digest: &Digest) -> io::Result<Bytes> {
-        let bytes = std::fs::read(self.blob_path(digest))?;
-        if Digest::of(&bytes) == *digest {
-            Ok(bytes.into())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("the stored bytes of {digest} are damaged: upload the image again"),
-            ))
+    fn program(&self, image: &str, digest: &Digest) -> Result<Bytes, PullError> {
+        {
+            let mut state = self.inner.state.write();
+            state.uses += 1;
+            let uses = state.uses;
+            state.used.insert(*digest, uses);
         }
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{digest} is missing"));
+        self.blob(digest)
+            .and_then(|found| found.ok_or_else(missing))
+            .map_err(|source| PullError::Io {
+                image: image.to_owned(),
+                source,
+            })
+    }
+
+    pub(super) fn sample(&self, repository: &str) -> Option<&SampleParts> {
+        self.inner.samples.get(repository).map(Sample::parts)
+    }
+
+    /// A sample's program or config.
+    pub(super) fn sample_blob(&self, digest: &Digest) -> Option<Bytes> {
+        self.inner.samples.values().find_map(|sample| {
+            let parts = sample.parts();
+            if parts.program == *digest {
+                return Some(Bytes::from_static(sample.bytes));
+            }
+            (parts.config.0 == *digest).then(|| parts.config.1.clone())
+        })
+    }
+
+    pub(super) fn sample_names(&self) -> impl Iterator<Item = &String> {
+        self.inner.samples.keys()
     }
 
     /// Stores bytes that have been inspected under a name; the same name given again moves to the new content.
     ///
     /// # Errors
     /// When the name belongs to a sample, the store is full, or the disk refuses. Nothing is stored then.
-    pub(crate) fn add(&self, reference: &Reference, bytes: &[u8]) -> io::Result<Image> {
-        let name = format!("{}:{}", reference.repository, reference.tag);
-        if reference.repository.starts_with("glasshouse.dev/") {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!(
-                    "{name}: names below glasshouse.dev/ are the sample images'; choose another"
-                ),
-            ));
-        }
-        let digest = Digest::of(bytes);
-        let mut index = self.inner.index.write();
-        if index.len() >= IMAGES_MAX && !index.contains_key(&name) {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                format!("there are {IMAGES_MAX} images already: remove some first"),
-            ));
-        }
-        write_whole(&self.blob_path(&digest), bytes)?;
-        let mut next = index.clone();
-        let before = next.insert(name.clone(), digest);
-        write_whole(&self.inner.folder.join("index.json"), &index_json(&next)?)?;
-        *index = next;
-        if let Some(before) = before {
-            self.drop_blob_unless_used(&index, before);
-        }
+    pub(crate) fn add(&self, reference: &Reference, bytes: &Bytes) -> io::Result<Image> {
+        let repository = self.local_repository(&reference.repository);
+        let (config, manifest_bytes) = manifest::wrap(bytes);
+        let stored = self
+            .check_free(&repository, Some(&reference.tag))
+            .and_then(|()| self.put_blob(bytes))
+            .and_then(|_| self.put_blob(&config))
+            .and_then(|_| {
+                self.put_manifest(
+                    &repository,
+                    Some(&reference.tag),
+                    OCI_MANIFEST,
+                    &manifest_bytes,
+                )
+            });
+        let manifest = stored.map_err(|error| {
+            let left = [bytes.as_ref(), &config, &manifest_bytes].map(Digest::of);
+            self.drop_pending(&left);
+            io::Error::other(error.to_string())
+        })?;
+        self.drop_loose(&repository)?;
         Ok(Image {
-            name,
-            digest,
+            name: format!("{repository}:{}", reference.tag),
+            digest: Digest::of(bytes),
+            manifest,
             alias: None,
-            bytes: Bytes::copy_from_slice(bytes),
+            bytes: bytes.clone(),
         })
     }
 
-    /// Removes an uploaded image's name, and its bytes when no other name has them; whether it was there.
+    /// Removes an uploaded image's name, and its content when nothing else needs it; whether it was there.
     ///
     /// # Errors
     /// When the index cannot be written.
     pub fn remove(&self, name: &str) -> io::Result<bool> {
-        let mut index = self.inner.index.write();
-        let mut next = index.clone();
-        let Some(digest) = next.remove(name) else {
+        let Some((repository, tag)) = name.rsplit_once(':') else {
             return Ok(false);
         };
-        write_whole(&self.inner.folder.join("index.json"), &index_json(&next)?)?;
-        *index = next;
-        self.drop_blob_unless_used(&index, digest);
-        Ok(true)
+        let removed = self.change(|all| all.remove(repository, tag))?;
+        self.drop_loose(repository)?;
+        Ok(removed)
     }
 
-    fn drop_blob_unless_used(&self, index: &BTreeMap<String, Digest>, digest: Digest) {
-        if index.values().any(|used| *used == digest) {
-            return;
-        }
-        if let Err(error) = std::fs::remove_file(self.blob_path(&digest)) {
-            tracing::warn!(%digest, %error, "an unused image cannot be removed");
-        }
+    fn drop_loose(&self, repository: &str) -> io::Result<()> {
+        self.change(|all| all.remove_loose(repository)).map(drop)
     }
+
+    /// Changes the index on disk, then in memory, and drops what nobody needs any more; whether it changed.
+    pub(super) fn change(
+        &self,
+        change: impl FnOnce(&mut Repositories) -> bool,
+    ) -> io::Result<bool> {
+        let mut state = self.inner.state.write();
+        let mut next = state.repositories.clone();
+        if !change(&mut next) {
+            return Ok(false);
+        }
+        let text = serde_json::to_vec_pretty(&next)?;
+        write_whole(&self.inner.folder.join("index.json"), &text)?;
+        state.repositories = next;
+        state.sweep();
+        Ok(true)
+    }
+}
+
+impl State {
+    /// Removes blobs that no manifest needs and nobody is about to refer to.
+    pub(super) fn sweep(&mut self) {
+        let needed = self.repositories.needed();
+        self.pending.retain(|digest| !needed.contains(digest));
+        let pending = &self.pending;
+        self.blobs
+            .retain(|digest| needed.contains(digest) || pending.contains(digest));
+    }
+}
+
+/// The repository of a path in the registry that the store is behind: `app` is `glasshouse.dev/app`, and a path that
+/// begins with another registry's name keeps it, as in a mirror.
+#[must_use]
+pub fn own_repository(path: &str) -> String {
+    match path.split_once('/') {
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => path.to_owned(),
+        _ => format!("{OWN}/{path}"),
+    }
+}
+
+/// The path under which the registry shows a repository: the inverse of [`own_repository`].
+#[must_use]
+pub fn registry_path(repository: &str) -> &str {
+    repository
+        .strip_prefix(OWN)
+        .and_then(|path| path.strip_prefix('/'))
+        .unwrap_or(repository)
 }
 
 impl Sample {
-    fn digest(&self) -> Digest {
-        *self.digest.get_or_init(|| Digest::of(self.bytes))
-    }
-}
-
-fn read_index(bytes: &[u8]) -> io::Result<BTreeMap<String, Digest>> {
-    let damaged = |what: String| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("index.json of the images: {what}"),
-        )
-    };
-    let names: BTreeMap<String, String> =
-        serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
-    names
-        .into_iter()
-        .map(|(name, digest)| {
-            let digest =
-                Digest::parse(&digest).ok_or_else(|| damaged(format!("{digest} is no digest")))?;
-            Ok((name, digest))
+    fn parts(&self) -> &SampleParts {
+        self.parts.get_or_init(|| {
+            let (config, manifest) = manifest::wrap(self.bytes);
+            SampleParts {
+                program: Digest::of(self.bytes),
+                config: (Digest::of(&config), config.into()),
+                manifest: (Digest::of(&manifest), manifest.into()),
+            }
         })
-        .collect()
-}
-
-fn index_json(index: &BTreeMap<String, Digest>) -> io::Result<Vec<u8>> {
-    let names: BTreeMap<&String, String> = index
-        .iter()
-        .map(|(name, digest)| (name, digest.to_string()))
-        .collect();
-    Ok(serde_json::to_vec_pretty(&names)?)
-}
-
-/// Writes a file whole or not at all, even when the power goes.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static COUNTER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let n = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let partial = path.with_extension(format!("partial-{}-{n}", std::process::id()));
-    let written = std::fs::File::create(&partial).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&partial, path));
-    if renamed.is_err() {
-        let _ = std::fs::remove_file(&partial);
     }
-    renamed
 }
