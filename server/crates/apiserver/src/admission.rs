@@ -13,6 +13,7 @@ mod tolerations;
 use serde_json::Value;
 use shared::Status;
 
+use crate::authz::check_escalation;
 use crate::item::parse;
 use crate::server::{ApiServer, Context, Target};
 use crate::value::text;
@@ -78,12 +79,13 @@ const CHAIN: &[(&str, Plugin)] = &[
 
 /// Runs the chain on a create or an update.
 pub(crate) fn admit(
-    _server: &ApiServer,
+    server: &ApiServer,
     target: &Target<'_>,
     value: &mut Value,
     old: Option<&Value>,
     ctx: &Context<'_>,
 ) -> Result<(), Status> {
+    check_escalation(server, target, value, old, ctx)?;
     let attempt = Attempt { target, old, ctx };
     CHAIN
         .iter()

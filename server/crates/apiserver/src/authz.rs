@@ -1,13 +1,25 @@
-//! Authorization: one seam, and the built-in answer by well-known users and groups.
-//!
-//! Role bindings are stored but not yet evaluated: whoever is none of the well-known users may do nothing but look at
-//! discovery, health and their own rights. That errs on the closed side.
+//! Authorization: one seam, and the built-in answer: superusers, then nodes, then roles.
 
-use client::Request;
+mod escalation;
+mod impersonate;
+mod index;
+mod node;
+mod rbac;
+pub(crate) mod rule;
+
+use client::{Request, Verb};
+use serde_json::Value;
 use shared::Status;
 use store::Snapshot;
 
+pub(crate) use escalation::check as check_escalation;
+pub use impersonate::Impersonation;
+use rbac::Rbac;
+
 use crate::server::User;
+
+/// The group whose members may do everything, whatever roles say.
+const SUPERUSERS: &str = "system:masters";
 
 /// What somebody wants to do (`authorization.k8s.io` attributes).
 #[derive(Clone, Debug)]
@@ -39,10 +51,25 @@ pub enum Decision {
     Deny(String),
 }
 
+/// What somebody may do in a namespace, as far as it can be listed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// `rbac.authorization.k8s.io/v1` PolicyRules.
+    pub rules: Vec<Value>,
+    /// What is missing from the list, and why; empty when it is complete.
+    pub errors: Vec<String>,
+}
+
 /// Decides who may do what.
 pub trait Authorizer: Send + Sync {
     /// Judges one thing over the store as it is.
     fn authorize(&self, attributes: &Attributes<'_>, snapshot: &Snapshot) -> Decision;
+
+    /// What allows it, in words for an access review; empty when there is no more to say.
+    fn reason(&self, attributes: &Attributes<'_>, snapshot: &Snapshot) -> String;
+
+    /// Everything that somebody may do in a namespace, empty for cluster scope.
+    fn rules(&self, user: &User, namespace: &str, snapshot: &Snapshot) -> Rules;
 }
 
 impl Attributes<'_> {
@@ -86,180 +113,90 @@ impl Attributes<'_> {
     }
 }
 
-/// The attributes of a request about a resource.
+/// The attributes of a request about a resource. A collection that is narrowed to one name counts as that object,
+/// and a namespace as being in itself (`apiserver/pkg/endpoints/request/requestinfo.go`).
 pub(crate) fn attributes<'a>(request: &'a Request, user: &'a User) -> Attributes<'a> {
+    let is_collection = matches!(
+        request.verb,
+        Verb::List | Verb::Watch | Verb::DeleteCollection
+    );
+    let name = if request.name.is_empty() && is_collection {
+        only_name(&request.options.field_selector)
+    } else {
+        &request.name
+    };
+    let is_namespace = request.kind.plural == "namespaces" && request.kind.group.is_empty();
+    let namespace = if is_namespace {
+        name
+    } else {
+        &request.namespace
+    };
     Attributes {
         user,
         verb: request.verb.word(),
         group: &request.kind.group,
         resource: &request.kind.plural,
         subresource: &request.subresource,
-        namespace: &request.namespace,
-        name: &request.name,
+        namespace,
+        name,
         path: "",
     }
 }
 
-/// The built-in authorizer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Roles;
+/// The one name that a field selector allows, empty when it allows others.
+fn only_name(field_selector: &str) -> &str {
+    let mut terms = field_selector.split(',').map(str::trim);
+    let name = terms.find_map(|term| term.strip_prefix("metadata.name="));
+    name.map_or("", |name| name.trim_start_matches('='))
+}
 
-/// Components of the control plane, each with what the original's roles add up to for our purposes: everything.
-const COMPONENTS: &[&str] = &[
-    "system:apiserver",
-    "system:kube-scheduler",
-    "system:kube-controller-manager",
-    "system:cloud-controller-manager",
-];
-/// Paths that anybody may read (`system:public-info-viewer`).
-const PUBLIC: &[&str] = &["/healthz", "/livez", "/readyz", "/version", "/version/"];
-/// Paths that whoever has a name may read (`system:discovery`), besides everything below the last four.
-const DISCOVERY: &[&str] = &["/api", "/apis", "/openapi"];
-const READ: &[&str] = &["get", "list", "watch"];
-const WRITE: &[&str] = &[
-    "get", "list", "watch", "create", "update", "patch", "delete",
-];
+/// The authorizers of a cluster in their order (`--authorization-mode=Node,RBAC`).
+#[derive(Debug, Default)]
+pub(crate) struct Modes {
+    rbac: Rbac,
+}
 
-/// What a node may do (`system:node`, `system:node-proxier`): group, resource, verbs.
-const NODE_RULES: &[(&str, &str, &[&str])] = &[
-    ("", "nodes", WRITE),
-    ("", "nodes/status", WRITE),
-    ("", "pods", WRITE),
-    ("", "pods/status", WRITE),
-    ("", "pods/eviction", &["create"]),
-    ("", "services", READ),
-    ("", "endpoints", READ),
-    ("", "configmaps", READ),
-    ("", "secrets", READ),
-    ("", "namespaces", READ),
-    ("", "serviceaccounts", READ),
-    ("", "persistentvolumes", READ),
-    ("", "persistentvolumeclaims", READ),
-    ("", "events", &["create", "patch", "update"]),
-    ("events.k8s.io", "events", &["create", "patch", "update"]),
-    ("coordination.k8s.io", "leases", WRITE),
-    ("discovery.k8s.io", "endpointslices", READ),
-    ("networking.k8s.io", "networkpolicies", READ),
-    ("networking.k8s.io", "servicecidrs", READ),
-    ("node.k8s.io", "runtimeclasses", READ),
-    ("storage.k8s.io", "csidrivers", READ),
-    ("storage.k8s.io", "csinodes", WRITE),
-];
+impl Authorizer for Modes {
+    fn authorize(&self, asked: &Attributes<'_>, snapshot: &Snapshot) -> Decision {
+        if is_superuser(asked.user) {
+            return Decision::Allow;
+        }
+        let by_node = node::node_of(asked.user)
+            .map(|node| {
+                let index = self.rbac.index(snapshot);
+                node::authorize(node, index.cluster_role(node::ROLE), asked, snapshot)
+            })
+            .unwrap_or_else(|| Decision::Deny(String::new()));
+        if by_node == Decision::Allow {
+            return by_node;
+        }
+        match (self.rbac.authorize(asked, snapshot), by_node) {
+            (Decision::Allow, _) => Decision::Allow,
+            (by_role, Decision::Deny(why)) if why.is_empty() => by_role,
+            (_, by_node) => by_node,
+        }
+    }
 
-impl Authorizer for Roles {
-    fn authorize(&self, asked: &Attributes<'_>, _snapshot: &Snapshot) -> Decision {
-        let is_in = |group: &str| asked.user.groups.iter().any(|g| g == group);
-        let named = is_in("system:authenticated");
-        let allowed = is_in("system:masters")
-            || COMPONENTS.contains(&asked.user.name.as_str())
-            || (asked.resource.is_empty() && may_read_path(asked, named))
-            || (named && is_about_oneself(asked))
-            || ((is_in("system:nodes") || asked.user.name == "system:kube-proxy")
-                && node_may(asked));
-        if allowed {
-            Decision::Allow
+    fn reason(&self, asked: &Attributes<'_>, snapshot: &Snapshot) -> String {
+        if is_superuser(asked.user) {
+            String::new()
         } else {
-            Decision::Deny(String::new())
+            self.rbac.reason(asked, snapshot)
+        }
+    }
+
+    fn rules(&self, user: &User, namespace: &str, snapshot: &Snapshot) -> Rules {
+        let (rules, mut errors) = self.rbac.rules(user, namespace, snapshot);
+        if node::node_of(user).is_some() {
+            errors.push("node authorizer does not support user rule resolution".into());
+        }
+        Rules {
+            rules: rules.iter().map(rule::Rule::to_value).collect(),
+            errors,
         }
     }
 }
 
-fn may_read_path(asked: &Attributes<'_>, named: bool) -> bool {
-    let path = asked.path;
-    let health = ["/healthz/", "/livez/", "/readyz/"]
-        .iter()
-        .any(|p| path.starts_with(p));
-    let discovery = DISCOVERY.iter().any(|p| {
-        path.strip_prefix(p)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    asked.verb == "get"
-        && (PUBLIC.contains(&path) || health || (named && (discovery || path == "/")))
-}
-
-/// Reviews of one's own identity and rights (`system:basic-user`).
-fn is_about_oneself(asked: &Attributes<'_>) -> bool {
-    asked.verb == "create"
-        && matches!(
-            asked.resource,
-            "selfsubjectaccessreviews" | "selfsubjectrulesreviews" | "selfsubjectreviews"
-        )
-}
-
-fn node_may(asked: &Attributes<'_>) -> bool {
-    let resource = asked.full_resource();
-    NODE_RULES.iter().any(|(group, name, verbs)| {
-        *group == asked.group && *name == resource && verbs.contains(&asked.verb)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(user: &User, what: &str) -> bool {
-        let parts: Vec<&str> = what.split(' ').collect();
-        let (verb, resource) = (
-            parts.first().copied().unwrap_or(""),
-            parts.get(1).copied().unwrap_or(""),
-        );
-        let path = if resource.starts_with('/') {
-            resource
-        } else {
-            ""
-        };
-        let resource = if path.is_empty() { resource } else { "" };
-        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let asked = Attributes {
-            user,
-            verb,
-            group,
-            resource,
-            subresource,
-            namespace: "",
-            name: "",
-            path,
-        };
-        Roles.authorize(&asked, &store::Store::new().snapshot()) == Decision::Allow
-    }
-
-    #[test]
-    fn everybody_may_what_they_need_and_no_more() {
-        let admin = User::new("kubernetes-admin", &["system:masters"]);
-        let alice = User::new("alice", &[]);
-        let node = User::new("system:node:n1", &["system:nodes"]);
-        let nobody = User::anonymous();
-        for (user, what, want) in [
-            (&admin, "delete nodes", true),
-            (&admin, "get /metrics", true),
-            (&alice, "list pods", false),
-            (&alice, "get /apis", true),
-            (&alice, "get /apis/apps/v1", true),
-            (&alice, "get /metrics", false),
-            (&alice, "get /apisx", false),
-            (
-                &alice,
-                "create selfsubjectaccessreviews.authorization.k8s.io",
-                true,
-            ),
-            (
-                &nobody,
-                "create selfsubjectaccessreviews.authorization.k8s.io",
-                false,
-            ),
-            (&nobody, "get /readyz", true),
-            (&nobody, "get /livez/ping", true),
-            (&nobody, "get /version", true),
-            (&nobody, "get /api", false),
-            (&nobody, "list pods", false),
-            (&node, "update pods/status", true),
-            (&node, "update nodes/status", true),
-            (&node, "patch leases.coordination.k8s.io", true),
-            (&node, "create deployments.apps", false),
-            (&node, "create pods/binding", false),
-        ] {
-            assert_eq!(check(user, what), want, "{} {what}", user.name);
-        }
-    }
+fn is_superuser(user: &User) -> bool {
+    user.groups.iter().any(|group| group == SUPERUSERS)
 }

@@ -1,6 +1,8 @@
 //! What exists on a fresh cluster, and what has to be swept from an old one.
 
-use client::Request;
+pub(crate) mod policy;
+
+use client::{Body, Request};
 use serde_json::{Value, json};
 use shared::{KindRef, Millis};
 use store::{Snapshot, Txn};
@@ -22,7 +24,7 @@ pub const CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to verif
 
 impl ApiServer {
     /// Creates for everything a fresh cluster has, in an order that works. To be sent as `system:apiserver` at every
-    /// start; 409 `AlreadyExists` means that the object is there.
+    /// start, namespaces first; 409 `AlreadyExists` means that the object is there.
     #[must_use]
     pub fn bootstrap(&self) -> Vec<Request> {
         let mut all: Vec<Request> = NAMESPACES
@@ -43,7 +45,31 @@ impl ApiServer {
             ));
         }
         all.extend(self.kubernetes_service());
+        all.extend(crate::initial::objects(&self.registry));
+        all.extend(
+            policy::objects()
+                .into_iter()
+                .map(|(plural, object)| create("rbac.authorization.k8s.io", "v1", plural, object)),
+        );
         all
+    }
+
+    /// Those of [`Self::bootstrap`] whose objects a store does not have.
+    #[must_use]
+    pub fn missing(&self, snapshot: &Snapshot) -> Vec<Request> {
+        let is_missing = |request: &Request| {
+            let (Some(kind), Body::Object(object)) =
+                (self.registry.find(&request.kind), &request.body)
+            else {
+                return true;
+            };
+            let namespace = text(object, "/metadata/namespace");
+            let slash = if namespace.is_empty() { "" } else { "/" };
+            let name = text(object, "/metadata/name");
+            let key = format!("{}{namespace}{slash}{name}", kind.storage_prefix());
+            snapshot.get(&key).is_none()
+        };
+        self.bootstrap().into_iter().filter(is_missing).collect()
     }
 
     /// The Service by which pods reach the apiserver, with its endpoints.

@@ -33,8 +33,8 @@ impl ApiServer {
         checks: &[Check],
     ) -> Result<Response, Status> {
         self.authorize_path(http, user, snapshot)?;
-        if matches!(what, NonResource::Other(_)) {
-            return Ok(not_found());
+        if let NonResource::Other(path) = what {
+            return Ok(self.open_id(path).unwrap_or_else(not_found));
         }
         if !matches!(http.method, "GET" | "HEAD") {
             return Err(refuse::method_not_allowed());
@@ -113,6 +113,7 @@ impl ApiServer {
 
     fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = [
+            "/.well-known/openid-configuration",
             "/api",
             "/apis",
             "/healthz",
@@ -120,6 +121,7 @@ impl ApiServer {
             "/metrics",
             "/openapi/v2",
             "/openapi/v3",
+            "/openid/v1/jwks",
             "/readyz",
             "/version",
         ]

@@ -14,6 +14,7 @@ mod answer;
 mod authz;
 mod body;
 mod bootstrap;
+mod component_status;
 mod convert;
 mod create;
 mod delete;
@@ -21,6 +22,7 @@ mod discovery;
 mod errors;
 mod health;
 mod http;
+mod initial;
 mod item;
 mod meta;
 mod negotiate;
@@ -38,13 +40,14 @@ mod server;
 mod strategy;
 mod subresource;
 mod table;
+mod token;
 mod update;
 mod value;
 mod watch;
 
 pub use admission::plugin_names;
 pub use answer::{Answer, COMMIT_ATTEMPTS_MAX, Connect, Each, Listing, Outcome, Proposal};
-pub use authz::{Attributes, Authorizer, Decision, Roles};
+pub use authz::{Attributes, Authorizer, Decision, Impersonation, Rules};
 pub use bootstrap::{CA_DESCRIPTION, EVENT_TTL_MS};
 pub use health::Check;
 pub use http::{HttpRequest, NonResource, Parsed};
@@ -55,6 +58,7 @@ pub use registry::Registry;
 pub use render::{Response, WatchEncoder};
 pub use selection::Selection;
 pub use server::{ApiServer, Config, Context, Observer, Phase, User};
+pub use token::{ISSUER, TokenError, TokenSigner};
 pub use watch::{
     BOOKMARK_EVERY_S, Change, MIN_WATCH_TIMEOUT_S, WatchCursor, WatchFrame, WatchPlan, Word,
     error_frame,

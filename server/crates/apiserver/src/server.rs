@@ -1,5 +1,6 @@
 //! The apiserver's handle: what it is configured with, what it needs to know for a request, and what comes out.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -9,9 +10,10 @@ use shared::{Kind, Millis, Status};
 use store::Snapshot;
 
 use crate::answer::{Answer, Outcome};
-use crate::authz::{Authorizer, Decision, Roles, attributes};
+use crate::authz::{Authorizer, Decision, Modes, attributes};
 use crate::registry::Registry;
 use crate::strategy::{self, Strategy};
+use crate::token::TokenSigner;
 use crate::{options, refuse};
 
 /// What differs between clusters.
@@ -48,6 +50,8 @@ pub struct User {
     pub uid: String,
     /// `system:masters`, `system:authenticated`, ...
     pub groups: Vec<String>,
+    /// More about them, by key: `authentication.kubernetes.io/pod-name`, ...
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl User {
@@ -57,8 +61,8 @@ impl User {
         let all = groups.iter().chain(&["system:authenticated"]);
         Self {
             name: name.into(),
-            uid: String::new(),
             groups: all.map(|g| (*g).to_owned()).collect(),
+            ..Self::default()
         }
     }
 
@@ -67,8 +71,8 @@ impl User {
     pub fn anonymous() -> Self {
         Self {
             name: "system:anonymous".into(),
-            uid: String::new(),
             groups: vec!["system:unauthenticated".into()],
+            ..Self::default()
         }
     }
 }
@@ -156,6 +160,7 @@ pub struct ApiServer {
     pub(crate) schema: Arc<Schema>,
     pub(crate) open_api: OpenApi,
     pub(crate) authorizer: Box<dyn Authorizer>,
+    pub(crate) tokens: Option<Box<dyn TokenSigner>>,
 }
 
 /// A request whose kind is known.
@@ -192,7 +197,7 @@ impl Target<'_> {
 }
 
 impl ApiServer {
-    /// An apiserver for the built-in kinds that authorises by well-known users and groups.
+    /// An apiserver for the built-in kinds that authorises by nodes and roles.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let (registry, schema) = (Registry::built_in(), Schema::built_in().clone());
@@ -202,8 +207,16 @@ impl ApiServer {
             registry,
             schema,
             open_api,
-            authorizer: Box::new(Roles),
+            authorizer: Box::new(Modes::default()),
+            tokens: None,
         }
+    }
+
+    /// The same with keys for service-account tokens; without any, it issues and accepts none.
+    #[must_use]
+    pub fn with_tokens(mut self, signer: Box<dyn TokenSigner>) -> Self {
+        self.tokens = Some(signer);
+        self
     }
 
     /// The same with another authorizer.
@@ -271,6 +284,9 @@ impl ApiServer {
     }
 
     fn handle_object(&self, target: &Target<'_>, ctx: &mut Context<'_>) -> Result<Outcome, Status> {
+        if let Some(outcome) = crate::component_status::answer(target, ctx)? {
+            return Ok(outcome);
+        }
         if let Some(outcome) = self.review(target, ctx)? {
             return Ok(outcome);
         }

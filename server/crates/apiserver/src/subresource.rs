@@ -31,6 +31,7 @@ impl ApiServer {
                 self.bind(target, &binding, ctx)
             }
             ("eviction", _) => self.evict(target, ctx),
+            ("token", _) => self.issue_token(target, ctx),
             ("log" | "exec" | "attach" | "portforward", _) => connect(target, ctx),
             (_, Verb::Get) => self.get(target, ctx).map(|item| Answer::Object(item).ok()),
             (_, Verb::Update) => self.update(target, ctx),

@@ -2,11 +2,11 @@
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use apiserver::{
     Answer, ApiServer, Config, Context, HttpRequest, NonResource, Outcome, Parsed, Representation,
-    Response, User, WatchEncoder, WatchPlan,
+    Response, TokenSigner, User, WatchEncoder, WatchPlan,
 };
 use client::Request;
 use serde_json::Value;
@@ -24,6 +24,28 @@ pub(crate) struct Cluster {
     seed: u64,
 }
 
+/// Tokens that anybody could make: `unsigned.` and the claims.
+struct Unsigned;
+
+impl TokenSigner for Unsigned {
+    fn sign(&self, claims: &Value) -> Result<String, String> {
+        Ok(format!("unsigned.{claims}"))
+    }
+
+    fn verify(&self, token: &str) -> Result<Value, String> {
+        let claims = token.strip_prefix("unsigned.").ok_or("no signature")?;
+        serde_json::from_str(claims).map_err(|e| e.to_string())
+    }
+
+    fn keys(&self) -> Value {
+        serde_json::json!({"keys": []})
+    }
+
+    fn algorithm(&self) -> &'static str {
+        "none"
+    }
+}
+
 /// What came back.
 pub(crate) struct Reply {
     pub(crate) code: u16,
@@ -34,8 +56,19 @@ pub(crate) struct Reply {
 }
 
 impl Cluster {
-    /// A cluster with what a fresh one has, and a namespace `rec` with its account.
+    /// A cluster with what a fresh one has, and a namespace `rec` with its account. Made once; all others start from
+    /// a copy of its store.
     pub(crate) fn new() -> Self {
+        static FRESH: OnceLock<Store> = OnceLock::new();
+        let store = FRESH.get_or_init(|| Self::fresh().store).clone();
+        Self {
+            store,
+            seed: 1000,
+            ..Self::empty()
+        }
+    }
+
+    fn fresh() -> Self {
         let mut cluster = Self::empty();
         for request in cluster.server.bootstrap() {
             cluster
@@ -55,7 +88,7 @@ impl Cluster {
         let now = Millis::parse_rfc3339(NOW).expect("a time");
         let user = User::new("kubernetes-admin", &["system:masters"]);
         Self {
-            server: Arc::new(ApiServer::new(Config::default())),
+            server: Arc::new(ApiServer::new(Config::default()).with_tokens(Box::new(Unsigned))),
             store: Store::new(),
             now,
             user,
