@@ -15,6 +15,7 @@ use io_http::dashboard::Dashboard;
 use io_http::guard::Guard;
 use io_http::pki::Authority;
 use io_http::pulse::{About, Pulses};
+use io_http::registry::Registry;
 use io_http::{kubeconfig, serve, tls};
 use io_wasm::Engine;
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ use crate::config::Up;
 use crate::embedded;
 use crate::images::LocalImages;
 use crate::nodes::LocalNodes;
+use crate::registry::EngineStorage;
 
 /// Bound ports that are not served yet: what cannot be bound is known before anything else is started.
 pub(crate) struct Doors {
@@ -68,6 +70,13 @@ fn acceptor(authority: &Authority, api_address: SocketAddr) -> Result<TlsAccepto
     Ok(TlsAcceptor::from(Arc::new(tls::server_config(
         authority, &serving,
     )?)))
+}
+
+/// The registry over the engine's images, on the dashboard's port.
+fn registry(engine: &Engine, address: SocketAddr) -> Registry {
+    let hosts = [format!("localhost:{}", address.port()), address.to_string()];
+    engine.images().set_registry_hosts(hosts.to_vec());
+    Registry::new(Arc::new(EngineStorage(engine.images().clone())))
 }
 
 impl Doors {
@@ -143,7 +152,8 @@ impl Doors {
             around: house.around(Arc::clone(&admin)),
             pulses: Arc::new(pulses),
             nodes: Arc::clone(nodes) as Arc<_>,
-            images: Arc::new(LocalImages::new(engine)),
+            images: Arc::new(LocalImages::new(engine.clone())),
+            registry: registry(&engine, dashboard_address),
         });
         tasks.spawn(serve::serve(
             self.dashboard,

@@ -9,10 +9,13 @@ mod config;
 mod control_plane;
 mod doors;
 mod embedded;
+mod identity;
 mod images;
 mod names;
 mod nodes;
 mod ready;
+mod registry;
+mod scenario;
 mod up;
 
 use std::process::ExitCode;
@@ -23,8 +26,12 @@ use tracing_subscriber::EnvFilter;
 use config::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let Command::Up(up) = Arguments::parse().command;
-    let filter = EnvFilter::try_new(&up.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let command = Arguments::parse().command;
+    let log = match &command {
+        Command::Up(up) => up.log.as_str(),
+        Command::Scenario(scenario) => scenario.log(),
+    };
+    let filter = EnvFilter::try_new(log).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -38,7 +45,13 @@ fn main() -> ExitCode {
             return failed(&anyhow::Error::new(error).context("cannot start the runtime"));
         }
     };
-    match runtime.block_on(up::up(up)) {
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Up(up) => up::up(up).await,
+            Command::Scenario(command) => scenario::scenario(command).await,
+        }
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

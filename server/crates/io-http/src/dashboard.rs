@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, Request, State, WebSocketUpgr
 use axum::http::{Response, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use io_driver::backstage::{Images, Nodes};
 use io_driver::run::Surroundings;
@@ -20,6 +20,7 @@ use crate::api::{self, ApiState, refuse};
 use crate::assets::Assets;
 use crate::guard::{CONFINEMENT, Guard};
 use crate::pulse::Pulses;
+use crate::registry::Registry;
 use crate::stream;
 
 /// Largest module that may be uploaded: the engine's own limit.
@@ -42,6 +43,8 @@ pub struct Dashboard {
     pub nodes: Arc<dyn Nodes>,
     /// Images to list and upload.
     pub images: Arc<dyn Images>,
+    /// Images to push and pull.
+    pub registry: Registry,
 }
 
 /// The dashboard's routes.
@@ -66,6 +69,9 @@ pub fn router(dashboard: Dashboard) -> Router {
             dashboard.clone(),
             need_token,
         ))
+        .route("/v2", any(registry))
+        .route("/v2/{*rest}", any(registry))
+        .route("/v2/", any(registry))
         .route("/", get(page))
         .route("/index.html", get(page))
         .fallback(file)
@@ -136,6 +142,11 @@ async fn change_clock(
         clock.step(ms);
     }
     Json(dashboard.pulses.pulse()).into_response()
+}
+
+/// Stock clients have no token to send; what keeps other web pages out is the check of Host and Origin.
+async fn registry(State(dashboard): State<Dashboard>, request: Request) -> Response<Body> {
+    dashboard.registry.handle(request).await
 }
 
 async fn list_images(State(dashboard): State<Dashboard>) -> impl IntoResponse {

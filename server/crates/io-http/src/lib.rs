@@ -12,6 +12,8 @@ pub mod https;
 pub mod kubeconfig;
 pub mod pki;
 pub mod pulse;
+pub mod registry;
 pub mod serve;
 pub mod stream;
 pub mod tls;
+pub mod tokens;
