@@ -48,7 +48,19 @@ pub struct Subresource {
     pub verbs: &'static [&'static str],
 }
 
+/// Groups that another server inside the original's process serves, each with its part of the key space.
+const SEPARATE_SERVERS: [&str; 2] = ["apiextensions.k8s.io", "apiregistration.k8s.io"];
+
 impl Kind {
+    /// True for the version of a resource that clients should use, and for the only one there is.
+    #[must_use]
+    pub fn is_preferred(&self) -> bool {
+        KINDS
+            .iter()
+            .find(|k| k.group == self.group && k.plural == self.plural)
+            .is_none_or(|k| k.version == self.version)
+    }
+
     /// `v1` or `apps/v1`.
     #[must_use]
     pub fn api_version(&self) -> String {
@@ -71,7 +83,7 @@ impl Kind {
             ("", "nodes") => "/registry/minions/".into(),
             ("", "replicationcontrollers") => "/registry/controllers/".into(),
             ("networking.k8s.io", "ingresses") => "/registry/ingress/".into(),
-            (group, plural) if group == "apiextensions.k8s.io" || !is_own_group(group) => {
+            (group, plural) if SEPARATE_SERVERS.contains(&group) || !is_own_group(group) => {
                 format!("/registry/{group}/{plural}/")
             }
             (_, plural) => format!("/registry/{plural}/"),
@@ -172,11 +184,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plurals_and_kinds_are_unique_within_a_group() {
+    fn plurals_and_kinds_are_unique_within_a_group_version() {
         for (i, a) in KINDS.iter().enumerate() {
             for b in KINDS.get(i + 1..).unwrap_or_default() {
                 assert!(
-                    a.group != b.group || (a.plural != b.plural && a.kind != b.kind),
+                    (a.group, a.version) != (b.group, b.version)
+                        || (a.plural != b.plural && a.kind != b.kind),
                     "{a:?} {b:?}"
                 );
             }
@@ -191,6 +204,11 @@ mod tests {
             ("", "services", "/registry/services/specs/"),
             ("apps", "deployments", "/registry/deployments/"),
             ("coordination.k8s.io", "leases", "/registry/leases/"),
+            (
+                "apiregistration.k8s.io",
+                "apiservices",
+                "/registry/apiregistration.k8s.io/apiservices/",
+            ),
         ] {
             assert_eq!(
                 find(group, "v1", plural)

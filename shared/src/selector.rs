@@ -176,6 +176,9 @@ fn parse_requirement(part: &str) -> Result<Requirement, SelectorError> {
         (part, Rule::Exists)
     };
     let key = key.trim();
+    if key.starts_with('!') {
+        return Err(SelectorError("found '!', expected: identifier".into()));
+    }
     if !is_qualified_name(key) {
         return Err(SelectorError(format!(
             "<nil>: Invalid value: \"{key}\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"

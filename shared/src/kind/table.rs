@@ -17,6 +17,9 @@ const NO_COLLECTION: &[&str] = &[
 ];
 const CREATE: &[&str] = &["create"];
 const CONNECT: &[&str] = &["create", "get"];
+const READ: &[&str] = &["get", "list"];
+/// Verbs of what is passed on to a node or a pod.
+const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
 const STATUS_VERBS: &[&str] = &["get", "patch", "update"];
 const NONE: &[Subresource] = &[];
 
@@ -91,6 +94,11 @@ const fn in_all(mut kind: Kind) -> Kind {
     kind
 }
 
+const fn api_extension(mut kind: Kind) -> Kind {
+    kind.categories = &["api-extensions"];
+    kind
+}
+
 const fn with_verbs(mut kind: Kind, verbs: &'static [&'static str]) -> Kind {
     kind.verbs = verbs;
     kind
@@ -102,6 +110,14 @@ const EVENTS: (&str, &str) = ("events.k8s.io", "v1");
 const AUTHN: (&str, &str) = ("authentication.k8s.io", "v1");
 const AUTHZ: (&str, &str) = ("authorization.k8s.io", "v1");
 const AUTOSCALING: (&str, &str) = ("autoscaling", "v2");
+const AUTOSCALING_V1: (&str, &str) = ("autoscaling", "v1");
+const AGGREGATION: (&str, &str) = ("apiregistration.k8s.io", "v1");
+const CERTIFICATES: (&str, &str) = ("certificates.k8s.io", "v1");
+const ADMISSION: (&str, &str) = ("admissionregistration.k8s.io", "v1");
+const RESOURCE: (&str, &str) = ("resource.k8s.io", "v1");
+/// Served by this apiserver itself, where the original aggregates metrics-server.
+const METRICS: (&str, &str) = ("metrics.k8s.io", "v1beta1");
+const FLOW_CONTROL: (&str, &str) = ("flowcontrol.apiserver.k8s.io", "v1");
 const BATCH: (&str, &str) = ("batch", "v1");
 const NETWORKING: (&str, &str) = ("networking.k8s.io", "v1");
 const POLICY: (&str, &str) = ("policy", "v1");
@@ -116,6 +132,7 @@ const DISCOVERY: (&str, &str) = ("discovery.k8s.io", "v1");
 #[rustfmt::skip]
 pub const KINDS: &[Kind] = &[
     with_verbs(namespaced(CORE, "Binding", ("bindings", "binding", &[]), NONE), CREATE),
+    with_verbs(cluster(CORE, "ComponentStatus", ("componentstatuses", "componentstatus", &["cs"]), NONE), READ),
     namespaced(CORE, "ConfigMap", ("configmaps", "configmap", &["cm"]), NONE),
     namespaced(CORE, "Endpoints", ("endpoints", "endpoints", &["ep"]), NONE),
     namespaced(CORE, "Event", ("events", "event", &["ev"]), NONE),
@@ -125,7 +142,8 @@ pub const KINDS: &[Kind] = &[
             &[sub("finalize", "Namespace", &["update"]), status("Namespace")]),
         NO_COLLECTION,
     ),
-    cluster(CORE, "Node", ("nodes", "node", &["no"]), &[status("Node")]),
+    cluster(CORE, "Node", ("nodes", "node", &["no"]),
+        &[sub("proxy", "NodeProxyOptions", PROXY), status("Node")]),
     namespaced(CORE, "PersistentVolumeClaim", ("persistentvolumeclaims", "persistentvolumeclaim", &["pvc"]),
         &[status("PersistentVolumeClaim")]),
     cluster(CORE, "PersistentVolume", ("persistentvolumes", "persistentvolume", &["pv"]),
@@ -133,10 +151,13 @@ pub const KINDS: &[Kind] = &[
     in_all(namespaced(CORE, "Pod", ("pods", "pod", &["po"]), &[
         sub("attach", "PodAttachOptions", CONNECT),
         sub("binding", "Binding", CREATE),
+        sub("ephemeralcontainers", "Pod", STATUS_VERBS),
         foreign("eviction", ("policy", "v1", "Eviction"), CREATE),
         sub("exec", "PodExecOptions", CONNECT),
         sub("log", "Pod", &["get"]),
         sub("portforward", "PodPortForwardOptions", CONNECT),
+        sub("proxy", "PodProxyOptions", PROXY),
+        sub("resize", "Pod", STATUS_VERBS),
         status("Pod"),
     ])),
     namespaced(CORE, "PodTemplate", ("podtemplates", "podtemplate", &[]), NONE),
@@ -144,8 +165,11 @@ pub const KINDS: &[Kind] = &[
         &[SCALE, status("ReplicationController")])),
     namespaced(CORE, "ResourceQuota", ("resourcequotas", "resourcequota", &["quota"]), &[status("ResourceQuota")]),
     namespaced(CORE, "Secret", ("secrets", "secret", &[]), NONE),
-    namespaced(CORE, "ServiceAccount", ("serviceaccounts", "serviceaccount", &["sa"]), NONE),
-    in_all(namespaced(CORE, "Service", ("services", "service", &["svc"]), &[status("Service")])),
+    namespaced(CORE, "ServiceAccount", ("serviceaccounts", "serviceaccount", &["sa"]),
+        &[foreign("token", ("authentication.k8s.io", "v1", "TokenRequest"), CREATE)]),
+    in_all(namespaced(CORE, "Service", ("services", "service", &["svc"]),
+        &[sub("proxy", "ServiceProxyOptions", PROXY), status("Service")])),
+    api_extension(cluster(AGGREGATION, "APIService", ("apiservices", "apiservice", &[]), &[status("APIService")])),
     namespaced(APPS, "ControllerRevision", ("controllerrevisions", "controllerrevision", &[]), NONE),
     in_all(namespaced(APPS, "DaemonSet", ("daemonsets", "daemonset", &["ds"]), &[status("DaemonSet")])),
     in_all(namespaced(APPS, "Deployment", ("deployments", "deployment", &["deploy"]),
@@ -155,6 +179,7 @@ pub const KINDS: &[Kind] = &[
         &[SCALE, status("StatefulSet")])),
     namespaced(EVENTS, "Event", ("events", "event", &["ev"]), NONE),
     with_verbs(cluster(AUTHN, "SelfSubjectReview", ("selfsubjectreviews", "selfsubjectreview", &[]), NONE), CREATE),
+    with_verbs(cluster(AUTHN, "TokenReview", ("tokenreviews", "tokenreview", &[]), NONE), CREATE),
     with_verbs(
         namespaced(AUTHZ, "LocalSubjectAccessReview",
             ("localsubjectaccessreviews", "localsubjectaccessreview", &[]), NONE),
@@ -172,8 +197,13 @@ pub const KINDS: &[Kind] = &[
     with_verbs(cluster(AUTHZ, "SubjectAccessReview", ("subjectaccessreviews", "subjectaccessreview", &[]), NONE), CREATE),
     in_all(namespaced(AUTOSCALING, "HorizontalPodAutoscaler",
         ("horizontalpodautoscalers", "horizontalpodautoscaler", &["hpa"]), &[status("HorizontalPodAutoscaler")])),
+    in_all(namespaced(AUTOSCALING_V1, "HorizontalPodAutoscaler",
+        ("horizontalpodautoscalers", "horizontalpodautoscaler", &["hpa"]), &[status("HorizontalPodAutoscaler")])),
     in_all(namespaced(BATCH, "CronJob", ("cronjobs", "cronjob", &["cj"]), &[status("CronJob")])),
     in_all(namespaced(BATCH, "Job", ("jobs", "job", &[]), &[status("Job")])),
+    cluster(CERTIFICATES, "CertificateSigningRequest",
+        ("certificatesigningrequests", "certificatesigningrequest", &["csr"]),
+        &[sub("approval", "CertificateSigningRequest", STATUS_VERBS), status("CertificateSigningRequest")]),
     cluster(NETWORKING, "IngressClass", ("ingressclasses", "ingressclass", &[]), NONE),
     namespaced(NETWORKING, "Ingress", ("ingresses", "ingress", &["ing"]), &[status("Ingress")]),
     cluster(NETWORKING, "IPAddress", ("ipaddresses", "ipaddress", &["ip"]), NONE),
@@ -191,8 +221,31 @@ pub const KINDS: &[Kind] = &[
     cluster(STORAGE, "StorageClass", ("storageclasses", "storageclass", &["sc"]), NONE),
     cluster(STORAGE, "VolumeAttachment", ("volumeattachments", "volumeattachment", &[]),
         &[status("VolumeAttachment")]),
+    cluster(STORAGE, "VolumeAttributesClass", ("volumeattributesclasses", "volumeattributesclass", &["vac"]), NONE),
+    api_extension(cluster(ADMISSION, "MutatingAdmissionPolicy",
+        ("mutatingadmissionpolicies", "mutatingadmissionpolicy", &[]), NONE)),
+    api_extension(cluster(ADMISSION, "MutatingAdmissionPolicyBinding",
+        ("mutatingadmissionpolicybindings", "mutatingadmissionpolicybinding", &[]), NONE)),
+    api_extension(cluster(ADMISSION, "MutatingWebhookConfiguration",
+        ("mutatingwebhookconfigurations", "mutatingwebhookconfiguration", &[]), NONE)),
+    api_extension(cluster(ADMISSION, "ValidatingAdmissionPolicy",
+        ("validatingadmissionpolicies", "validatingadmissionpolicy", &[]), &[status("ValidatingAdmissionPolicy")])),
+    api_extension(cluster(ADMISSION, "ValidatingAdmissionPolicyBinding",
+        ("validatingadmissionpolicybindings", "validatingadmissionpolicybinding", &[]), NONE)),
+    api_extension(cluster(ADMISSION, "ValidatingWebhookConfiguration",
+        ("validatingwebhookconfigurations", "validatingwebhookconfiguration", &[]), NONE)),
     cluster(SCHEDULING, "PriorityClass", ("priorityclasses", "priorityclass", &["pc"]), NONE),
     namespaced(COORDINATION, "Lease", ("leases", "lease", &[]), NONE),
     cluster(NODE, "RuntimeClass", ("runtimeclasses", "runtimeclass", &[]), NONE),
     namespaced(DISCOVERY, "EndpointSlice", ("endpointslices", "endpointslice", &[]), NONE),
+    cluster(RESOURCE, "DeviceClass", ("deviceclasses", "deviceclass", &[]), NONE),
+    namespaced(RESOURCE, "ResourceClaim", ("resourceclaims", "resourceclaim", &[]), &[status("ResourceClaim")]),
+    namespaced(RESOURCE, "ResourceClaimTemplate", ("resourceclaimtemplates", "resourceclaimtemplate", &[]), NONE),
+    cluster(RESOURCE, "ResourceSlice", ("resourceslices", "resourceslice", &[]), NONE),
+    cluster(FLOW_CONTROL, "FlowSchema", ("flowschemas", "flowschema", &[]), &[status("FlowSchema")]),
+    cluster(FLOW_CONTROL, "PriorityLevelConfiguration",
+        ("prioritylevelconfigurations", "prioritylevelconfiguration", &[]),
+        &[status("PriorityLevelConfiguration")]),
+    with_verbs(cluster(METRICS, "NodeMetrics", ("nodes", "", &[]), NONE), READ),
+    with_verbs(namespaced(METRICS, "PodMetrics", ("pods", "", &[]), NONE), READ),
 ];

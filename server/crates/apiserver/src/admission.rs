@@ -75,6 +75,7 @@ const CHAIN: &[(&str, Plugin)] = &[
     ("Priority", priority::admit),
     ("DefaultTolerationSeconds", tolerations::admit),
     ("DefaultStorageClass", storage::admit),
+    ("PersistentVolumeClaimResize", storage::admit_resize),
 ];
 
 /// Runs the chain on a create or an update.

@@ -150,7 +150,7 @@ impl Expected {
         if !value.is_object() {
             let what = type_name(&value);
             let why = format!(
-                "json parse error: json: cannot unmarshal {what} into Go value of type struct {{ APIVersion string; Kind string }}"
+                "json parse error: json: cannot unmarshal {what} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
             );
             return Err(self.unrecognized(&why, bytes));
         }

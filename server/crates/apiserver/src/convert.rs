@@ -1,9 +1,12 @@
-//! Kinds that are another view of what is stored: `events.k8s.io/v1` Events are stored as core `v1` Events.
+//! Kinds that are another view of what is stored: `events.k8s.io/v1` Events are stored as core `v1` Events, and
+//! `autoscaling/v1` autoscalers as `v2`.
+
+mod autoscaling;
 
 use serde_json::Value;
 use shared::{Kind, kind};
 
-use crate::value::Fields;
+use crate::value::{Fields, as_object};
 
 /// Field names of a core Event and what `events.k8s.io/v1` calls them.
 const EVENT_FIELDS: &[(&str, &str)] = &[
@@ -18,12 +21,18 @@ const EVENT_FIELDS: &[(&str, &str)] = &[
 
 /// True when the kind is stored as another.
 pub(crate) fn is_converted(kind: &Kind) -> bool {
-    kind.group == "events.k8s.io"
+    kind.group == "events.k8s.io" || is_old_autoscaler(kind)
+}
+
+fn is_old_autoscaler(kind: &Kind) -> bool {
+    kind.group == "autoscaling" && kind.version == "v1"
 }
 
 /// The kind that objects of this kind are stored as: itself, for all but a few.
 pub(crate) fn storage_kind(row: &'static Kind) -> &'static Kind {
-    if is_converted(row) {
+    if is_old_autoscaler(row) {
+        kind::find("autoscaling", "v2", row.plural).unwrap_or(row)
+    } else if is_converted(row) {
         kind::find("", "v1", "events").unwrap_or(row)
     } else {
         row
@@ -32,7 +41,10 @@ pub(crate) fn storage_kind(row: &'static Kind) -> &'static Kind {
 
 /// Turns a stored object into the form of the kind it was asked for as.
 pub(crate) fn from_storage(kind: &Kind, value: &mut Value) {
-    if is_converted(kind)
+    if is_old_autoscaler(kind) {
+        autoscaling::to_v1(value);
+        stamp(as_object(value), kind);
+    } else if is_converted(kind)
         && let Some(fields) = value.as_object_mut()
     {
         rename(fields, EVENT_FIELDS.iter().copied());
@@ -42,7 +54,10 @@ pub(crate) fn from_storage(kind: &Kind, value: &mut Value) {
 
 /// Turns an object of this kind into the form it is stored as.
 pub(crate) fn to_storage(kind: &'static Kind, value: &mut Value) {
-    if is_converted(kind)
+    if is_old_autoscaler(kind) {
+        autoscaling::to_v2(value);
+        stamp(as_object(value), storage_kind(kind));
+    } else if is_converted(kind)
         && let Some(fields) = value.as_object_mut()
     {
         rename(fields, EVENT_FIELDS.iter().map(|(core, new)| (*new, *core)));

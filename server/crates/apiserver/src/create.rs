@@ -44,6 +44,7 @@ impl ApiServer {
         ctx.observer.enter(Phase::Admission);
         admission::admit(self, target, &mut value, None, ctx)?;
         (target.strategy.prepare_create)(&mut value, ctx.now);
+        (target.strategy.fill_in)(&mut value, ctx);
         ctx.observer.enter(Phase::Validation);
         validate(target, &value, None)?;
         if sent_version {
@@ -99,7 +100,9 @@ pub(crate) fn validate(
     }
     (strategy.validate)(new, &mut errors);
     if let Some(old) = old {
-        (strategy.validate_update)(new, old, &mut errors);
+        let part = target.request.subresource.as_str();
+        let own = strategy.validate_parts.iter().find(|(p, _)| *p == part);
+        own.map_or(strategy.validate_update, |(_, check)| *check)(new, old, &mut errors);
     }
     if errors.is_empty() {
         return Ok(());

@@ -121,6 +121,15 @@ impl Errors {
         );
     }
 
+    /// The same for a value that is shown in a form of its own.
+    pub(crate) fn duplicate_text(&mut self, path: &Path<'_>, shown: &str) {
+        self.push(
+            "FieldValueDuplicate",
+            path,
+            format!("Duplicate value: {shown}"),
+        );
+    }
+
     /// The field may not be set, or not be changed, here.
     pub(crate) fn forbidden(&mut self, path: &Path<'_>, detail: &str) {
         self.push(

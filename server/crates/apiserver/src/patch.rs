@@ -1,7 +1,7 @@
 //! patch: JSON patch, merge patch, strategic merge patch and server-side apply.
 
 use client::{Body, PatchKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::Status;
 
 use crate::answer::Outcome;
@@ -122,7 +122,8 @@ impl ApiServer {
         if !text(&applied, "/metadata/name").is_empty() {
             check_name(target, &applied)?;
         }
-        meta::check_namespace(&mut applied, target)?;
+        let sent = text(&applied, "/metadata/namespace");
+        meta::check_namespace(&mut json!({"metadata": {"namespace": sent}}), target)?;
         crate::value::object(&mut applied, "metadata")
             .insert("name".into(), target.request.name.as_str().into());
         let live = match &current {

@@ -1,6 +1,7 @@
 //! Tables: the columns and cells that `kubectl get` prints, computed here (`pkg/printers/internalversion`).
 
 mod core;
+mod extension;
 mod others;
 mod workload;
 
@@ -34,6 +35,10 @@ const fn layout(
 const EVENT: &str = "Last Seen:string::0|Type:string::0|Reason:string::0|Object:string::0|Subobject:string::1|Source:string::1|Message:string::0|First Seen:string::1|Count:string::1|Name:string:name:1";
 const BINDING: &str = "Name:string:name:0|Role:string::0|Age:string::0|Users:string::1|Groups:string::1|ServiceAccounts:string::1";
 const REPLICAS: &str = "Name:string:name:0|Desired:integer::0|Current:integer::0|Ready:integer::0|Age:string::0|Containers:string::1|Images:string::1|Selector:string::1";
+
+const POLICY_BINDING: &str =
+    "Name:string:name:0|PolicyName:string::0|ParamRef:string::0|Age:string::0";
+const WEBHOOKS: &str = "Name:string:name:0|Webhooks:integer::0|Age:string::0";
 
 #[rustfmt::skip]
 static LAYOUTS: &[Layout] = &[
@@ -75,6 +80,22 @@ static LAYOUTS: &[Layout] = &[
     layout("scheduling.k8s.io", "priorityclasses", "Name:string:name:0|Value:integer::0|Global-Default:boolean::0|Age:string::0|PreemptionPolicy:string::0", others::priority_class),
     layout("coordination.k8s.io", "leases", "Name:string:name:0|Holder:string::0|Age:string::0", others::lease),
     layout("node.k8s.io", "runtimeclasses", "Name:string:name:0|Handler:string::0|Age:string::0", others::runtime_class),
+    layout("", "componentstatuses", "Name:string:name:0|Status:string::0|Message:string::0|Error:string::0", extension::component_status),
+    layout("apiregistration.k8s.io", "apiservices", "Name:string:name:0|Service:string::0|Available:string::0|Age:string::0", extension::api_service),
+    layout("certificates.k8s.io", "certificatesigningrequests", "Name:string:name:0|Age:string::0|SignerName:string::0|Requestor:string::0|RequestedDuration:string::0|Condition:string::0", extension::signing_request),
+    layout("storage.k8s.io", "volumeattributesclasses", "Name:string:name:0|DriverName:string::0|Age:string::0", extension::attributes_class),
+    layout("admissionregistration.k8s.io", "mutatingadmissionpolicies", "Name:string:name:0|Mutations:integer::0|ParamKind:string::0|Age:string::0", extension::mutating_policy),
+    layout("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", POLICY_BINDING, extension::policy_binding),
+    layout("admissionregistration.k8s.io", "mutatingwebhookconfigurations", WEBHOOKS, extension::webhooks),
+    layout("admissionregistration.k8s.io", "validatingadmissionpolicies", "Name:string:name:0|Validations:integer::0|ParamKind:string::0|Age:string::0", extension::validating_policy),
+    layout("admissionregistration.k8s.io", "validatingadmissionpolicybindings", POLICY_BINDING, extension::policy_binding),
+    layout("admissionregistration.k8s.io", "validatingwebhookconfigurations", WEBHOOKS, extension::webhooks),
+    layout("resource.k8s.io", "deviceclasses", "Name:string:name:0|Age:string::0", |o, now| vec![age(o, now)]),
+    layout("resource.k8s.io", "resourceclaims", "Name:string:name:0|State:string::0|Age:string::0", extension::resource_claim),
+    layout("resource.k8s.io", "resourceclaimtemplates", "Name:string:name:0|Age:string::0", |o, now| vec![age(o, now)]),
+    layout("resource.k8s.io", "resourceslices", "Name:string:name:0|Node:string::0|Driver:string::0|Pool:string::0|Age:string::0", extension::resource_slice),
+    layout("flowcontrol.apiserver.k8s.io", "flowschemas", "Name:string:name:0|PriorityLevel:string::0|MatchingPrecedence:string::0|DistinguisherMethod:string::0|Age:string::0|MissingPL:string::0", extension::flow_schema),
+    layout("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "Name:string:name:0|Type:string::0|NominalConcurrencyShares:string::0|Queues:string::0|HandSize:string::0|QueueLengthLimit:string::0|Age:string::0", extension::priority_level),
     layout("discovery.k8s.io", "endpointslices", "Name:string:name:0|AddressType:string::0|Ports:string::0|Endpoints:string::0|Age:string::0", others::endpoint_slice),
 ];
 

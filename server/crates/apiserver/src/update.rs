@@ -13,7 +13,7 @@ use crate::create::validate;
 use crate::item::{Item, encode};
 use crate::server::{ApiServer, Context, Phase, Target};
 use crate::strategy::Generation;
-use crate::value::{as_object, int, object, put, text};
+use crate::value::{Fields, as_object, each, field, int, items, object, put, text};
 use crate::{admission, allocate, body, convert, meta};
 
 /// Which part of an object a write is about.
@@ -25,6 +25,12 @@ pub(crate) enum Part {
     Status,
     /// Only a Namespace's `spec.finalizers`.
     Finalize,
+    /// Only a Pod's `spec.ephemeralContainers`.
+    Ephemeral,
+    /// Only the resources of a Pod's containers.
+    Resize,
+    /// Only the conditions by which a signing request is approved or denied.
+    Approval,
 }
 
 impl Part {
@@ -32,8 +38,16 @@ impl Part {
         match subresource {
             "status" => Self::Status,
             "finalize" => Self::Finalize,
+            "ephemeralcontainers" => Self::Ephemeral,
+            "resize" => Self::Resize,
+            "approval" => Self::Approval,
             _ => Self::Object,
         }
+    }
+
+    /// True when it is about what is wanted rather than what is.
+    fn is_of_spec(self) -> bool {
+        matches!(self, Self::Object | Self::Ephemeral | Self::Resize)
     }
 }
 
@@ -103,7 +117,7 @@ impl ApiServer {
         }
         ctx.observer.enter(Phase::Admission);
         admission::admit(self, target, &mut new, Some(old), ctx)?;
-        if part == Part::Object {
+        if part.is_of_spec() {
             (target.strategy.prepare_update)(&mut new, old);
             count_generation(target.strategy.generation, &mut new, old);
         } else {
@@ -205,13 +219,39 @@ fn restrict(target: &Target<'_>, part: Part, new: &mut Value, old: &Value) {
                 put(metadata, "labels", before("labels"));
             }
         }
-        Part::Finalize => {
-            let finalizers = new.pointer("/spec/finalizers").cloned();
-            let metadata = new.get("metadata").cloned();
+        Part::Finalize => keep_only(new, old, "spec", "finalizers"),
+        Part::Ephemeral => keep_only(new, old, "spec", "ephemeralContainers"),
+        Part::Approval => keep_only(new, old, "status", "conditions"),
+        Part::Resize => {
+            let (metadata, wanted) = (new.get("metadata").cloned(), new.get("spec").cloned());
             *new = old.clone();
             put(as_object(new), "metadata", metadata);
-            put(object(new, "spec"), "finalizers", finalizers);
+            take_resources(object(new, "spec"), &wanted.unwrap_or_default());
         }
+    }
+}
+
+/// The old object with new metadata and one new field.
+fn keep_only(new: &mut Value, old: &Value, part: &str, name: &str) {
+    let field = new.get(part).and_then(|p| p.get(name)).cloned();
+    let metadata = new.get("metadata").cloned();
+    *new = old.clone();
+    put(as_object(new), "metadata", metadata);
+    put(object(new, part), name, field);
+}
+
+/// Takes over what a resize may change, for containers that are in both.
+fn take_resources(spec: &mut Fields, wanted: &Value) {
+    for list in ["containers", "initContainers"] {
+        let asked = items(wanted, &format!("/{list}"));
+        each(spec, list, |container| {
+            let name = container.get("name").and_then(Value::as_str);
+            if let Some(asked) = asked.iter().find(|c| Some(field(c, "name")) == name) {
+                for part in ["resources", "resizePolicy"] {
+                    put(container, part, asked.get(part).cloned());
+                }
+            }
+        });
     }
 }
 

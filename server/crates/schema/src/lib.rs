@@ -11,6 +11,7 @@ mod canonical;
 mod check;
 mod define;
 mod duplicates;
+mod go_text;
 mod json_merge;
 mod managed;
 mod model;

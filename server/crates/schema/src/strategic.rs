@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::go_text::go_text;
 use crate::model::{Resolved, Schema, Struct, Type};
 
 mod order;
@@ -315,7 +316,7 @@ fn unknown_directive(directive: &Value, map: Map<String, Value>) -> PatchError {
         .map_or_else(|| directive.to_string(), str::to_owned);
     PatchError::UnknownDirective {
         directive,
-        map: Value::Object(map).to_string(),
+        map: go_text(&Value::Object(map)),
     }
 }
 
@@ -353,7 +354,7 @@ fn special_items(
     for item in patch {
         let Value::Object(map) = &item else {
             return Err(PatchError::NoMergeKey {
-                map: item.to_string(),
+                map: go_text(&item),
                 key: key.into(),
             });
         };

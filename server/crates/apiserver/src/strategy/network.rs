@@ -360,3 +360,21 @@ fn check_cidr(cidr: &str, path: &Path<'_>, errors: &mut Errors) {
         );
     }
 }
+
+/// The range that the server itself was started with is ready at once, and is not deleted while it is in use.
+pub(super) fn service_cidr_prepare(value: &mut Value, now: Millis) {
+    let is_own = text(value, "/metadata/name") == "kubernetes";
+    let status = if is_own {
+        json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now.rfc3339(),
+            "reason": "", "message": "Kubernetes Service CIDR is ready"}]})
+    } else {
+        json!({})
+    };
+    as_object(value).insert("status".into(), status);
+    if is_own {
+        object(value, "metadata").insert(
+            "finalizers".into(),
+            json!(["networking.k8s.io/service-cidr-finalizer"]),
+        );
+    }
+}

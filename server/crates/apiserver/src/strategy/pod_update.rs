@@ -42,6 +42,54 @@ pub(super) fn validate(new: &Value, old: &Value, errors: &mut Errors) {
     }
 }
 
+/// Ephemeral containers are added; they neither change nor go (`ValidatePodEphemeralContainersUpdate`).
+pub(super) fn validate_ephemeral(new: &Value, old: &Value, errors: &mut Errors) {
+    let path = Path::new("spec.ephemeralContainers");
+    let after = items(new, "/spec/ephemeralContainers");
+    for before in items(old, "/spec/ephemeralContainers") {
+        let name = field(before, "name");
+        match after.iter().find(|c| field(c, "name") == name) {
+            None => errors.forbidden(
+                &path,
+                &format!("existing ephemeral containers \"{name}\" may not be removed\n"),
+            ),
+            Some(same) if same != before => errors.forbidden(
+                &path,
+                &format!("existing ephemeral containers \"{name}\" may not be changed\n"),
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+/// A resize changes the CPU and memory of containers, and not the pod's class (`ValidatePodResize`, KEP-1287).
+pub(super) fn validate_resize(new: &Value, old: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let other = |value: &Value| -> Vec<Value> {
+        let all = ["/spec/containers", "/spec/initContainers"];
+        let containers = all.iter().flat_map(|list| items(value, list));
+        let amounts = containers
+            .flat_map(|c| ["/resources/limits", "/resources/requests"].map(|r| c.pointer(r)));
+        amounts
+            .map(|amounts| {
+                let mut rest = amounts.cloned().unwrap_or_else(crate::value::empty);
+                as_object(&mut rest).retain(|name, _| !matches!(name.as_str(), "cpu" | "memory"));
+                rest
+            })
+            .collect()
+    };
+    if other(new) != other(old) {
+        errors.forbidden(&spec, "only cpu and memory resources are mutable");
+    }
+    if super::pod::qos_class(new) != super::pod::qos_class(old) {
+        errors.invalid(
+            &spec,
+            super::pod::qos_class(new),
+            "Pod QOS Class may not change as a result of resizing",
+        );
+    }
+}
+
 /// Copies what may change from the new spec.
 fn take_over_allowed(allowed: &mut Value, before: &Value, after: &Value, errors: &mut Errors) {
     let is_gated = !items(before, "/schedulingGates").is_empty();

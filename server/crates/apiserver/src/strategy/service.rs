@@ -262,8 +262,11 @@ fn validate_ports(ports: &[Value], kind: &str, path: &Path<'_>, errors: &mut Err
         errors.one_of(&at.field("protocol"), protocol, &["SCTP", "TCP", "UDP"]);
         containers::validate_port(port.get("targetPort"), &at.field("targetPort"), errors);
         if !numbers.insert((protocol, int(port, "/port"))) {
-            let shown = json!({"Name": "", "Protocol": protocol, "AppProtocol": null, "Port": port.get("port"), "TargetPort": 0, "NodePort": 0});
-            errors.duplicate(&at, shown);
+            let number = int(port, "/port").unwrap_or(0);
+            errors.duplicate_text(
+                &at,
+                &format!("{{\"Name\":\"\",\"Protocol\":\"{protocol}\",\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}"),
+            );
         }
         if let Some(number) = int(port, "/nodePort").filter(|n| *n != 0) {
             if !matches!(kind, "NodePort" | "LoadBalancer") {

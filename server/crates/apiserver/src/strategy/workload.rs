@@ -250,6 +250,18 @@ pub(super) fn autoscaler_status(value: &mut Value, _now: Millis) {
     );
 }
 
+/// Defaults of `autoscaling/v1`, which knows no metrics but the CPU.
+pub(super) fn old_autoscaler_defaults(value: &mut Value) {
+    default_to(object(value, "spec"), "minReplicas", 1);
+}
+
+pub(super) fn old_autoscaler_status(value: &mut Value, _now: Millis) {
+    as_object(value).insert(
+        "status".into(),
+        json!({"currentReplicas": 0, "desiredReplicas": 0}),
+    );
+}
+
 pub(super) fn disruption_budget_status(value: &mut Value, _now: Millis) {
     let names = [
         "disruptionsAllowed",

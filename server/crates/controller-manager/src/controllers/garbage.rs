@@ -23,7 +23,7 @@ const UNKNOWN_RETRY_MS: u64 = 100;
 /// True for kinds that take part: all that can be deleted, but not Events.
 #[must_use]
 pub fn collects(kind: &KindRef) -> bool {
-    kind.plural != "events"
+    kind.plural != "events" && kind.built_in().is_none_or(shared::Kind::is_preferred)
 }
 
 /// The objects that a change concerns: the object itself, and its dependents when it goes.

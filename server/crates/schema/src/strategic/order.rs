@@ -1,6 +1,7 @@
 //! The order of a merged list: what the patch names stands in the patch's order, the rest keeps the live order as far
 //! as both can be had (`normalizeElementOrder` of the original).
 
+use crate::go_text::go_text;
 use serde_json::Value;
 
 use super::PatchError;
@@ -8,7 +9,7 @@ use super::PatchError;
 /// The value by which an item is known in a list that merges by `key`.
 pub(super) fn key_of<'a>(item: &'a Value, key: &str) -> Result<&'a Value, PatchError> {
     let missing = || PatchError::NoMergeKey {
-        map: item.to_string(),
+        map: go_text(item),
         key: key.into(),
     };
     item.get(key).ok_or_else(missing)

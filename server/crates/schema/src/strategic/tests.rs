@@ -233,17 +233,17 @@ fn what_is_no_patch_is_refused() {
         (
             json!({"spec": {"$patch": "merge"}}),
             422,
-            "unknown patch type: merge in map: {\"$patch\":\"merge\"}",
+            "unknown patch type: merge in map: map[$patch:merge]",
         ),
         (
             json!({"spec": {"containers": [{"$patch": 1}]}}),
             422,
-            "unknown patch type: 1 in map: {\"$patch\":1}",
+            "unknown patch type: 1 in map: map[$patch:1]",
         ),
         (
             json!({"spec": {"containers": [{"image": "x"}]}}),
             500,
-            "map: {\"image\":\"x\"} does not contain declared merge key: name",
+            "map: map[image:x] does not contain declared merge key: name",
         ),
         (
             json!({"spec": {"$retainKeys": "x"}}),
