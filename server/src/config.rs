@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::scenario::ScenarioCommand;
+
+/// Where a cluster keeps everything when nothing is said.
+pub(crate) const DATA_DIR: &str = "glasshouse-data";
+
 /// A Kubernetes you can see through, running WebAssembly.
 #[derive(Debug, Parser)]
 #[command(name = "glasshouse", version, about, long_about = None)]
@@ -17,12 +22,15 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start a cluster: control plane, nodes and dashboard in one process
     Up(Up),
+    /// Lessons and bug reports as files: list, run, check, export
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Up {
     /// Where everything is kept: the store, certificates, images, logs. A second start finds the cluster as it was
-    #[arg(long, value_name = "DIR", default_value = "glasshouse-data")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
 
     /// How many nodes run in this process (1 to 200)
@@ -116,6 +124,14 @@ mod tests {
             ("glasshouse up --dashboard-address 0.0.0.0", false),
             ("glasshouse up --dashboard-address ::1", true),
             ("glasshouse", false),
+            ("glasshouse scenario list", true),
+            (
+                "glasshouse scenario run lesson.yaml --dashboard-port 0",
+                true,
+            ),
+            ("glasshouse scenario check a-node-dies --timeout 90", true),
+            ("glasshouse scenario export lesson.yaml", true),
+            ("glasshouse scenario check", false),
         ] {
             assert_eq!(
                 Arguments::try_parse_from(line.split(' ')).is_ok(),

@@ -10,12 +10,14 @@ use apiserver::{ApiServer, Config};
 use io_clock::Clock;
 use io_disk::{Committer, Options};
 use io_driver::api::Api;
+use io_driver::backstage::Nodes;
 use io_driver::client::Client;
 use io_driver::flow::FlowLog;
 use io_driver::node::House;
 use io_driver::rooms::Rooms;
 use io_driver::seed::Seeds;
 use io_http::pki::Authority;
+use io_http::tokens::Tokens;
 use shared::Millis;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,6 +62,7 @@ impl ControlPlane {
             server_address: api_address.to_string(),
             ..Config::default()
         });
+        let server = server.with_tokens(Box::new(Tokens::open(&data_dir.join("pki"))?));
         let (api, house) = start_api(server, &committer, clock, seeds);
         bootstrap::bootstrap(&api).await?;
         let root_ca_pem = authority.certificate_pem().to_owned();
@@ -96,6 +99,21 @@ impl ControlPlane {
     pub(crate) async fn until_ready(&self, nodes: u16) -> Result<u64> {
         ready::nodes_ready(self.admin.as_ref(), usize::from(nodes), self.started).await?;
         Ok(self.house.clock.host_us().saturating_sub(self.started_us) / 1000)
+    }
+
+    /// A way in under the dashboard's name.
+    pub(crate) fn admin(&self) -> Arc<dyn Client> {
+        Arc::clone(&self.admin)
+    }
+
+    /// The nodes of this process.
+    pub(crate) fn nodes(&self) -> Arc<dyn Nodes> {
+        Arc::clone(&self.nodes) as Arc<_>
+    }
+
+    /// The cluster clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.house.clock.clone()
     }
 
     /// Ends everything in order: doors and components, nodes, store.
