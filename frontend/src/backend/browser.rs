@@ -157,6 +157,17 @@ pub fn set_theme(theme: &str) {
     }
 }
 
+/// Sets or takes away a mark on the page's root, for the style sheets.
+pub fn mark_page(attribute: &str, on: bool) {
+    if let Some(root) = document().get_element_by_id("app") {
+        let _ = if on {
+            root.set_attribute(attribute, "true")
+        } else {
+            root.remove_attribute(attribute)
+        };
+    }
+}
+
 /// Runs once before the next frame; in a hidden tab, where frames do not come, after a moment.
 pub fn soon(then: impl FnOnce() + 'static) {
     if document().hidden() {

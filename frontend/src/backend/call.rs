@@ -7,7 +7,7 @@ use shared::{KindRef, ObjectKey, kind, path};
 use crate::state::route::escape;
 
 /// One request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
     /// HTTP method.
     pub method: &'static str,
@@ -17,6 +17,8 @@ pub struct Call {
     pub content_type: &'static str,
     /// JSON body.
     pub body: Option<Value>,
+    /// YAML that goes instead of the body, when the user has edited it.
+    pub edited: Option<String>,
     /// The command line that does the same.
     pub line: String,
 }
@@ -44,6 +46,7 @@ pub fn create(object: &Value) -> Option<Call> {
         content_type: JSON,
         body: Some(object.clone()),
         line: "kubectl create -f -".into(),
+        ..Call::default()
     })
 }
 
@@ -59,23 +62,99 @@ pub fn bind(pod: &ObjectKey, node: &str) -> Call {
         body: Some(json!({"apiVersion": "v1", "kind": "Binding",
             "metadata": {"name": pod.name, "namespace": pod.namespace},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node}})),
+        ..Call::default()
     }
 }
 
 /// Deletes an object of a built-in kind.
 #[must_use]
 pub fn delete(kind: &KindRef, key: &ObjectKey) -> Call {
-    let namespace = if key.namespace.is_empty() {
-        String::new()
-    } else {
-        format!(" -n {}", key.namespace)
-    };
+    let namespace = in_namespace(key);
     Call {
         method: "DELETE",
         path: path::object(kind, key),
         content_type: JSON,
         body: None,
         line: format!("kubectl delete {} {}{namespace}", kind.plural, key.name),
+        ..Call::default()
+    }
+}
+
+/// Replaces an object (PUT). `None` when its kind is not one that the cluster serves.
+#[must_use]
+pub fn replace(object: &Value) -> Option<Call> {
+    let text = |p: &str| object.pointer(p).and_then(Value::as_str);
+    let created = create(object)?;
+    let name = text("/metadata/name").unwrap_or_default();
+    Some(Call {
+        method: "PUT",
+        path: format!("{}/{}", created.path, escape(name)),
+        line: "kubectl replace -f -".into(),
+        ..created
+    })
+}
+
+/// Changes parts of an object; `how` is the patch's media type without `application/` and `-patch+json`.
+#[must_use]
+pub fn patch(kind: &KindRef, key: &ObjectKey, how: &'static str, patch: &Value) -> Call {
+    let (content_type, option) = match how {
+        "merge" => ("application/merge-patch+json", " --type=merge"),
+        _ => ("application/strategic-merge-patch+json", ""),
+    };
+    Call {
+        method: "PATCH",
+        path: path::object(kind, key),
+        content_type,
+        body: Some(patch.clone()),
+        line: format!(
+            "kubectl patch {} {}{}{option} -p '{patch}'",
+            kind.plural,
+            key.name,
+            in_namespace(key)
+        ),
+        ..Call::default()
+    }
+}
+
+/// Asks politely for a pod's end: refused while a PodDisruptionBudget would be violated.
+#[must_use]
+pub fn evict(pod: &ObjectKey) -> Call {
+    let at = path::subresource(&KindRef::new("", "v1", "pods"), pod, "eviction");
+    Call {
+        method: "POST",
+        line: format!("kubectl create --raw {at} -f -"),
+        path: at,
+        content_type: JSON,
+        body: Some(json!({"apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace}})),
+        ..Call::default()
+    }
+}
+
+fn in_namespace(key: &ObjectKey) -> String {
+    if key.namespace.is_empty() {
+        String::new()
+    } else {
+        format!(" -n {}", key.namespace)
+    }
+}
+
+impl Call {
+    /// The same call as a question: the server judges it and stores nothing.
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        Self {
+            path: format!("{}{joint}dryRun=All&fieldValidation=Strict", self.path),
+            ..self.clone()
+        }
+    }
+
+    /// Whether its body is a whole object, which can be edited as YAML.
+    #[must_use]
+    pub fn is_editable(&self) -> bool {
+        let whole = matches!(self.method, "POST" | "PUT") && self.body.is_some();
+        whole && !self.path.ends_with("/binding") && !self.path.ends_with("/eviction")
     }
 }
 
@@ -95,6 +174,7 @@ pub fn scale(deployment: &ObjectKey, replicas: u32) -> Call {
             "kubectl scale deployment {} --replicas={replicas} -n {}",
             deployment.name, deployment.namespace
         ),
+        ..Call::default()
     }
 }
 
@@ -109,6 +189,7 @@ pub fn node_power(node: &str, on: bool) -> Call {
         path: at,
         content_type: JSON,
         body: None,
+        ..Call::default()
     }
 }
 
@@ -121,6 +202,7 @@ pub fn clock(change: &ClockChange) -> Call {
         content_type: JSON,
         body: serde_json::to_value(change).ok(),
         line: String::new(),
+        ..Call::default()
     }
 }
 

@@ -36,18 +36,14 @@ pub async fn send(call: &Call) -> Result<Value, Failure> {
 
 /// Sends a call as a part of a trace, so that the calls of one gesture are one story.
 pub async fn send_in(call: &Call, trace: TraceId) -> Result<Value, Failure> {
-    let body = call
-        .body
-        .as_ref()
-        .map(|b| JsValue::from_str(&b.to_string()));
-    let response = request(
-        call.method,
-        &call.path,
-        call.content_type,
-        body,
-        Sent::In(trace),
-    )
-    .await?;
+    let (content_type, body) = match (&call.edited, &call.body) {
+        (Some(yaml), _) => ("application/yaml", Some(JsValue::from_str(yaml))),
+        (None, body) => (
+            call.content_type,
+            body.as_ref().map(|b| JsValue::from_str(&b.to_string())),
+        ),
+    };
+    let response = request(call.method, &call.path, content_type, body, Sent::In(trace)).await?;
     json(&response).await
 }
 

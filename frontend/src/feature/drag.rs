@@ -192,6 +192,7 @@ pub fn run_named(
             done: format!("Pod {} is created; {place}.", key.name),
             then: Some(Selected::Object("pods".into(), key.clone())),
             always: false,
+            ..Ask::default()
         },
     );
 }
@@ -209,6 +210,7 @@ pub fn place(hands: Hands, nav: Nav, pod: &ObjectKey, node: &str, at: Option<(f6
             done: format!("{} is bound to {node}.", pod.name),
             then: Some(Selected::Object("pods".into(), pod.clone())),
             always: false,
+            ..Ask::default()
         },
     );
 }
@@ -238,6 +240,7 @@ pub fn power(hands: Hands, nav: Nav, node: &str, on: bool) {
             done: format!("{node} is {word}."),
             then: Some(Selected::Object("nodes".into(), ObjectKey::new("", node))),
             always: !on,
+            ..Ask::default()
         },
     );
 }
@@ -264,6 +267,7 @@ pub fn delete(hands: Hands, nav: Nav, plural: &str, key: &ObjectKey, owner: Opti
             done: format!("{} {} is being deleted.", kind.kind, key.name),
             then: None,
             always: true,
+            ..Ask::default()
         },
     );
 }

@@ -281,6 +281,7 @@ fn make(what: NewWhat, f: Fields, truth: Truth, hands: Hands, nav: Nav) {
             done: format!("{kind} {name} is created."),
             then: Some(Selected::Object(plural.into(), key)),
             always: false,
+            ..Ask::default()
         },
     );
 }

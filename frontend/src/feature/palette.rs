@@ -13,6 +13,7 @@ use crate::state::{samples, text};
 #[component]
 pub fn Palette() -> impl IntoView {
     let truth = expect_context::<Truth>();
+    let hands = expect_context::<Hands>();
     let images = Memo::new(move |_| {
         let mut images = truth.images.get();
         images.sort_by_key(|i| (i.uploaded, !i.what.contains("http"), i.name.clone()));
@@ -20,6 +21,15 @@ pub fn Palette() -> impl IntoView {
     });
     view! {
         <nav class="c-palette" aria-label="Palette">
+            <h2>"Learn"</h2>
+            <ul>
+                <li>
+                    <button type="button" class="c-item" id="open-library" on:click=move |_| hands.dialog.set(Dialog::Library)>
+                        <span aria-hidden="true">"▸"</span>
+                        <b>"Scenarios …"</b>
+                    </button>
+                </li>
+            </ul>
             <h2>"Workloads"</h2>
             <ul>
                 <For each=move || images.get() key=|i| i.name.clone() let:image>

@@ -1,18 +1,28 @@
-//! Sending: every write is shown as a command line and YAML before it goes, unless the user wants no question.
+//! Sending: every write is shown as a command line and YAML before it goes, can be edited there, is judged by the
+//! server while one types, and can be taken back where the API allows it.
+
+mod body;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use serde_json::Value;
 
 use crate::backend::call::Call;
+use crate::backend::fetch::Failure;
 use crate::backend::{browser, fetch};
-use crate::state::app::{Ask, Hands, Nav};
-use crate::state::yaml;
+use crate::state::app::{Ask, Hands, Nav, Undo};
+use crate::state::undo;
 use crate::ui::modal::Modal;
+use body::AskBody;
+
+/// How often a creation is tried again while the object that it replaces is still ending, and how long apart.
+const TRIES_MAX: usize = 240;
+const TRY_EVERY_MS: i32 = 250;
 
 /// Asks, or sends at once when the user ticked "don't ask" and it destroys nothing.
 pub fn propose(hands: Hands, nav: Nav, ask: Ask) {
     hands.notice.set(None);
-    if ask.always || !hands.dont_ask.get_untracked() {
+    if ask.always || ask.expect.is_some() || !hands.dont_ask.get_untracked() {
         hands.ask.set(Some(ask));
     } else {
         run(hands, nav, ask);
@@ -23,17 +33,83 @@ pub fn propose(hands: Hands, nav: Nav, ask: Ask) {
 pub fn run(hands: Hands, nav: Nav, ask: Ask) {
     hands.ask.set(None);
     spawn_local(async move {
-        let trace = fetch::new_trace();
-        for call in &ask.calls {
-            if let Err(failure) = fetch::send_in(call, trace).await {
+        let mut back = Vec::new();
+        let outcome = send_all(hands, &ask, &mut back).await;
+        back.reverse();
+        let undo = (!back.is_empty()).then(|| Undo {
+            what: ask.title.clone(),
+            calls: back,
+        });
+        match (outcome, ask.expect) {
+            (Ok(()), None) => {
+                hands.undo.set(undo);
+                hands.tell(ask.done);
+                if let Some(then) = ask.then {
+                    nav.select(then);
+                }
+            }
+            (Ok(()), Some(code)) => {
+                hands.undo.set(undo);
+                hands.refuse(
+                    format!("This should have been refused with {code}, but it was accepted."),
+                    ask.at,
+                );
+            }
+            (Err(Failure::Refused(status)), Some(code)) if status.code == code => {
+                hands.note(format!(
+                    "{code} {}, as it should be: {}",
+                    status.reason, status.message
+                ));
+            }
+            (Err(failure), _) => {
+                hands.undo.set(undo);
                 hands.refuse(failure.to_string(), ask.at);
-                return;
             }
         }
-        hands.tell(ask.done);
-        if let Some(then) = ask.then {
-            nav.select(then);
+    });
+}
+
+/// Sends in one trace; what takes each call back is gathered as far as it got.
+async fn send_all(hands: Hands, ask: &Ask, back: &mut Vec<Call>) -> Result<(), Failure> {
+    let trace = fetch::new_trace();
+    let mut ended = false;
+    for call in &ask.calls {
+        let inverse = hands
+            .truth
+            .cluster
+            .with_untracked(|c| undo::inverse(call, c));
+        let mut tries = 0;
+        let answer: Value = loop {
+            match fetch::send_in(call, trace).await {
+                // A pod that was ended a moment ago keeps its name until its containers have stopped.
+                Err(Failure::Refused(status))
+                    if ended && status.is_already_exists() && tries < TRIES_MAX =>
+                {
+                    tries += 1;
+                    browser::pause(TRY_EVERY_MS).await;
+                }
+                other => break other?,
+            }
+        };
+        ended |= call.method == "DELETE" || call.path.ends_with("/eviction");
+        back.extend(inverse.or_else(|| undo::created(call, &answer)));
+    }
+    Ok(())
+}
+
+/// Takes the last write back.
+pub fn take_back(hands: Hands) {
+    let Some(last) = hands.undo.get_untracked() else {
+        return;
+    };
+    hands.undo.set(None);
+    spawn_local(async move {
+        for call in &last.calls {
+            if let Err(failure) = fetch::send(call).await {
+                return hands.refuse(format!("This cannot be taken back: {failure}"), None);
+            }
         }
+        hands.tell(format!("Taken back: {}.", last.what));
     });
 }
 
@@ -55,61 +131,22 @@ pub fn AskDialog() -> impl IntoView {
     }
 }
 
+/// The offer to take the last write back.
 #[component]
-fn AskBody(ask: Ask, hands: Hands, nav: Nav) -> impl IntoView {
-    let calls: Vec<_> = ask.calls.iter().map(shown).collect();
-    let always = ask.always;
-    let warning = (!ask.warning.is_empty())
-        .then(|| view! { <p class="c-modal__warning">{ask.warning.clone()}</p> });
-    let remember = move |event| {
-        let on = event_target_checked(&event);
-        hands.dont_ask.set(on);
-        browser::remember("dont-ask", if on { "yes" } else { "no" });
+pub fn UndoBar() -> impl IntoView {
+    let hands = expect_context::<Hands>();
+    let one = move |undo: Undo| {
+        view! {
+            <div class="c-undo" role="group" aria-label="Undo">
+                <span>{undo.what}</span>
+                <button type="button" class="c-button c-button--small" id="undo" on:click=move |_| take_back(hands)>
+                    "Undo"
+                </button>
+                <button type="button" class="c-button c-button--small" aria-label="Keep it" on:click=move |_| hands.undo.set(None)>
+                    "✕"
+                </button>
+            </div>
+        }
     };
-    view! {
-        {warning}
-        <div class="c-calls">{calls}</div>
-        <div class="c-modal__foot">
-            {(!always)
-                .then(|| {
-                    view! {
-                        <label class="c-check">
-                            <input type="checkbox" id="dont-ask" prop:checked=hands.dont_ask on:change=remember />
-                            "Don't ask again"
-                        </label>
-                    }
-                })}
-            <span class="u-space"></span>
-            <button type="button" class="c-button" on:click=move |_| hands.ask.set(None)>
-                "Cancel"
-            </button>
-            <button
-                type="button"
-                class=if always { "c-button c-button--danger" } else { "c-button c-button--main" }
-                id="send"
-                autofocus
-                on:click=move |_| run(hands, nav, ask.clone())
-            >
-                {if always { "Do it" } else { "Send" }}
-            </button>
-        </div>
-    }
-}
-
-fn shown(call: &Call) -> impl IntoView + use<> {
-    let yaml = call.body.as_ref().map(yaml::print);
-    let line = if call.line.is_empty() {
-        format!("{} {}", call.method, call.path)
-    } else {
-        call.line.clone()
-    };
-    view! {
-        <pre class="c-code c-code--line" tabindex="0">
-            <span class="c-code__prompt" aria-hidden="true">
-                "$ "
-            </span>
-            {line}
-        </pre>
-        {yaml.map(|y| view! { <pre class="c-code" tabindex="0">{y}</pre> })}
-    }
+    move || hands.undo.get().map(one)
 }

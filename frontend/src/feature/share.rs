@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use shared::scenario::Scenario;
 
-use crate::backend::{browser, call, fetch};
+use crate::backend::browser;
 use crate::state::app::{Dialog, Hands, Truth};
 use crate::state::{share, text};
 use crate::ui::modal::Modal;
@@ -134,116 +134,4 @@ pub fn BadLink(
             </div>
         </Modal>
     }
-}
-
-/// What a link would do here, and the click that does it.
-#[component]
-pub fn Preview(
-    /// What the link holds.
-    scenario: Scenario,
-) -> impl IntoView {
-    let truth = expect_context::<Truth>();
-    let hands = expect_context::<Hands>();
-    let close = Callback::new(move |()| {
-        browser::drop_fragment();
-        hands.dialog.set(Dialog::None);
-    });
-    let shown = scenario.clone();
-    let known = Memo::new(move |_| {
-        truth
-            .cluster
-            .with(|c| c.hello.is_some() && !c.shelf("nodes").is_empty())
-    });
-    let intents = Memo::new(move |_| truth.cluster.with(|c| share::preview(&shown, c)));
-    let here = Memo::new(move |_| truth.cluster.with(|c| c.shelf("nodes").len()));
-    let nodes = scenario.nodes;
-    let title = if scenario.title.is_empty() {
-        "Open this scenario?".to_owned()
-    } else {
-        scenario.title.clone()
-    };
-    let count = text::count(scenario.objects.len(), "object");
-    let going = RwSignal::new(false);
-    let apply = move |_| {
-        if !going.get_untracked() {
-            going.set(true);
-            run(scenario.clone(), truth, hands);
-        }
-    };
-    view! {
-        <Modal title=title on_close=close wide=true>
-            <p>
-                {move || {
-                    format!("The link asks for {count} in a cluster with {}; this one has {}.", text::count(nodes, "node"), here.get())
-                }}
-            </p>
-            <Intents intents=intents />
-            <div class="c-modal__foot">
-                <span class="u-space"></span>
-                <button type="button" class="c-button" id="preview-cancel" autofocus on:click=move |_| close.run(())>
-                    "Cancel"
-                </button>
-                <button
-                    type="button"
-                    class="c-button c-button--main"
-                    id="preview-apply"
-                    disabled=move || !known.get() || going.get()
-                    on:click=apply
-                >
-                    {move || if known.get() { "Apply" } else { "Waiting for the cluster" }}
-                </button>
-            </div>
-        </Modal>
-    }
-}
-
-#[component]
-fn Intents(intents: Memo<Vec<share::Intent>>) -> impl IntoView {
-    let one = |i: share::Intent| {
-        view! {
-            <li data-skip=i.skip.to_string()>
-                <b>{i.kind}</b>
-                <code>{i.name}</code>
-                <span>{i.what}</span>
-            </li>
-        }
-    };
-    view! {
-        <ul class="c-intents" id="preview" tabindex="0" aria-label="What the link would create">
-            {move || intents.get().into_iter().map(one).collect_view()}
-        </ul>
-    }
-}
-
-/// Creates the objects in order. What exists already is left alone; the first refusals are told, the rest goes on.
-fn run(scenario: Scenario, truth: Truth, hands: Hands) {
-    let intents = truth
-        .cluster
-        .with_untracked(|c| share::preview(&scenario, c));
-    spawn_local(async move {
-        let (mut made, mut refused) = (0, Vec::new());
-        for (object, intent) in scenario
-            .objects
-            .iter()
-            .zip(intents)
-            .filter(|(_, i)| !i.skip)
-        {
-            let Some(call) = call::create(object.value()) else {
-                continue;
-            };
-            match fetch::send(&call).await {
-                Ok(_) => made += 1,
-                Err(failure) => refused.push(format!("{} {}: {failure}", intent.kind, intent.name)),
-            }
-        }
-        browser::drop_fragment();
-        hands.dialog.set(Dialog::None);
-        hands.tell(format!(
-            "The scenario is open: {} created.",
-            text::count(made, "object")
-        ));
-        if !refused.is_empty() {
-            hands.refuse(refused.join("\n"), None);
-        }
-    });
 }

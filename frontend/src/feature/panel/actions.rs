@@ -210,6 +210,7 @@ fn Scale(key: ObjectKey) -> impl IntoView {
                 done: format!("{} is asked to have {n} replicas.", key.name),
                 then: None,
                 always: false,
+                ..Ask::default()
             },
         );
     };
