@@ -16,11 +16,11 @@ use tokio::sync::watch;
 
 use crate::addresses::Addresses;
 use crate::aliases::{ImageAliases, TakeOver};
-use crate::embedded;
 use crate::names::Names;
+use crate::{embedded, identity};
 
-fn client(api: &Arc<Api>, user: &str, agent: &str) -> Arc<dyn Client> {
-    Arc::new(InProcess::new(Arc::clone(api), User::new(user, &[]), agent))
+fn client(api: &Arc<Api>, user: User, agent: &str) -> Arc<dyn Client> {
+    Arc::new(InProcess::new(Arc::clone(api), user, agent))
 }
 
 /// Starts what is there once per cluster; answers where the zone is published.
@@ -31,7 +31,7 @@ pub(crate) fn start_components(
     root_ca_pem: String,
     addresses: Addresses,
 ) -> watch::Receiver<Arc<cni::dns::Zone>> {
-    let around = |name: &str| house.around(client(api, &format!("system:{name}"), name));
+    let around = |name: &str| house.around(client(api, identity::component(name), name));
     let scheduler = scheduler::Scheduler::new(seed);
     house
         .tasks
@@ -46,9 +46,7 @@ pub(crate) fn start_components(
         .tasks
         .spawn(run(cloud, Unattached, around("cloud-controller-manager")));
     let (publish, zone) = watch::channel(Arc::default());
-    // What names are made of is what every node may read.
-    let reader = User::new("system:kube-dns", &["system:nodes"]);
-    let reader = Arc::new(InProcess::new(Arc::clone(api), reader, "kube-dns"));
+    let reader = client(api, identity::account("coredns"), "kube-dns");
     house
         .tasks
         .spawn(run(Dns::default(), Names(publish), house.around(reader)));
@@ -63,7 +61,7 @@ pub(crate) fn start_engine(data_dir: &Path, house: &House, api: &Arc<Api>) -> Re
     let engine = Engine::new(EngineConfig::new(data_dir.to_owned(), samples.collect()))?;
     let taker = engine.clone();
     let aliases = TakeOver::new(move |aliases| taker.images().set_aliases(aliases));
-    let around = house.around(client(api, "system:apiserver", "kube-apiserver"));
+    let around = house.around(client(api, identity::apiserver(), "kube-apiserver"));
     house
         .tasks
         .spawn(run(ImageAliases::default(), aliases, around));

@@ -1,5 +1,7 @@
 //! The nodes of this process: started, stopped like a pulled plug, started again.
 
+mod inside;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,9 +10,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use cni::dns::Zone;
 use io_driver::api::{Api, InProcess};
-use io_driver::backstage::{LogQuery, LogStream, Nodes};
+use io_driver::backstage::{
+    BoxIo, Dial, Enter, LogQuery, LogStream, NodeUse, Nodes, Place, Session,
+};
 use io_driver::client::{Client, Pending};
-use io_driver::node::{self, House, NodeHandle, Parts, node_user};
+use io_driver::node::{self, House, NodeHandle, Parts};
 use io_net::{NodeConfig, NodeNetwork, ServicePorts};
 use io_wasm::logs::LogOptions;
 use io_wasm::{Engine, NodeRuntime, NodeRuntimeConfig};
@@ -24,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::addresses::Addresses;
+use crate::identity;
 
 /// Commands that wait for a node's engine.
 const COMMANDS_WAITING_MAX: usize = 1024;
@@ -194,9 +199,9 @@ impl Inner {
             seed: self.api.seed(),
         };
         let api = Arc::clone(&self.api);
-        let user = node_user(&name);
         let handle = node::start(parts, &house, |agent| -> Arc<dyn Client> {
-            Arc::new(InProcess::new(Arc::clone(&api), user.clone(), agent))
+            let user = identity::of_node(agent, &name);
+            Arc::new(InProcess::new(Arc::clone(&api), user, agent))
         });
         Ok(Arc::new(Running {
             handle,
@@ -291,6 +296,20 @@ impl Nodes for LocalNodes {
     fn logs(&self, query: LogQuery) -> Pending<Result<LogStream, Status>> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move { inner.logs(&query) })
+    }
+
+    fn enter(&self, place: Place, what: Enter, stdin: bool) -> Pending<Result<Session, Status>> {
+        let running = self.inner.running(&place.node);
+        Box::pin(async move { running?.enter(&place, what, stdin).await })
+    }
+
+    fn dial(&self, dial: Dial) -> Pending<Result<BoxIo, Status>> {
+        let running = self.inner.running(&dial.node);
+        Box::pin(async move { running?.dial(&dial).await })
+    }
+
+    fn usage(&self, node: &str) -> Result<NodeUse, Status> {
+        Ok(self.inner.running(node)?.usage())
     }
 
     fn stop(&self, node: &str) -> Pending<Result<(), Status>> {

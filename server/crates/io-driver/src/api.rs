@@ -139,6 +139,14 @@ impl Api {
         &self.metrics
     }
 
+    /// Carries out what outlives the request that asked for it, until it is done or the server stops.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move {
+            cancel.run_until_cancelled(work).await;
+        });
+    }
+
     /// A fresh seed, for contexts that are made outside.
     #[must_use]
     pub fn seed(&self) -> u64 {
@@ -182,7 +190,9 @@ impl Api {
     ) -> Result<Reply, Status> {
         let mutates = request.verb.mutates();
         let start_us = self.clock.host_us();
-        let slot = self.slot(request, mutates)?;
+        let slot = self.slot(request, mutates).inspect_err(|status| {
+            self.answered(request, status.code, start_us);
+        })?;
         self.metrics.in_flight(mutates, 1);
         let mut trail = Trail::start(self, asker, request);
         let reply = self.decide(asker, request, &mut trail).await;
@@ -194,15 +204,16 @@ impl Api {
             Err(status) => status.code,
         };
         trail.finish(reply.as_ref().err());
+        self.answered(request, code, start_us);
+        reply
+    }
+
+    fn answered(&self, request: &Request, code: u16, start_us: u64) {
         self.metrics.answered(Answered {
-            verb: request.verb.word(),
-            group: &request.kind.group,
-            resource: &request.kind.plural,
-            subresource: &request.subresource,
+            request,
             code,
             duration_us: self.clock.host_us().saturating_sub(start_us),
         });
-        reply
     }
 
     /// Node leases are let through always: a cluster must not lose its nodes because its users are busy.

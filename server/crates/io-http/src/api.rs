@@ -1,8 +1,10 @@
 //! The Kubernetes API over HTTP: what comes in is parsed by the pure apiserver, decided by the [`Api`], rendered by the
 //! pure apiserver again. Here are only bodies, limits, streams and who is asking.
 
+mod finish;
 mod log;
 mod stream;
+mod who;
 
 use std::sync::Arc;
 
@@ -11,21 +13,23 @@ use apiserver::{
     User, too_large,
 };
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{
-    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT,
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+    USER_AGENT,
 };
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use io_driver::api::{Api, Asker, Reply};
 use io_driver::backstage::Nodes;
-use shared::flow::TraceId;
-use shared::{Revision, Status};
+use shared::Status;
 use tokio::time::{Duration, timeout};
 
-use crate::https::CAUSE;
 use crate::serve::Peer;
+use stream::Sending;
 
 /// How long a request may take (kube-apiserver's `--request-timeout`); watches and logs are not requests that end.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -67,15 +71,41 @@ pub fn router(state: ApiState) -> Router {
 
 /// Answers one request.
 pub async fn handle(state: ApiState, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let bytes = match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => return refuse(&too_large()),
-        Err(error) => {
-            return refuse(&Status::bad_request(format!(
-                "the request body ended early: {error}"
-            )));
+    let (mut head, body) = request.into_parts();
+    let seeds = (state.api.seed(), state.api.seed());
+    let audit_id = finish::audit_id(&head.headers, seeds);
+    let response = match read(body).await {
+        Ok(bytes) => {
+            // The upgrade is in the head's extensions, and only a WebSocket's handshake takes it out.
+            let socket = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
+            respond(&state, &head, &bytes, socket.ok()).await
         }
+        Err(status) => refuse(&status),
+    };
+    finish::finish(response, &head.method, audit_id)
+}
+
+async fn read(body: Body) -> Result<Bytes, Status> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(error) => Err(Status::bad_request(format!(
+            "the request body ended early: {error}"
+        ))),
+    }
+}
+
+async fn respond(
+    state: &ApiState,
+    head: &Parts,
+    bytes: &[u8],
+    socket: Option<WebSocketUpgrade>,
+) -> Response<Body> {
+    let asker = state.asker(&head.headers, head.extensions.get::<Peer>());
+    state.api.metrics().authenticated(asker.is_ok());
+    let asker = match asker {
+        Ok(asker) => asker,
+        Err(status) => return rendered(state.api.server().refuse(&status)),
     };
     let accept: Vec<&str> = head
         .headers
@@ -92,16 +122,16 @@ pub async fn handle(state: ApiState, request: Request) -> Response<Body> {
         accept: &accept,
         user_agent: text(&head.headers, &USER_AGENT),
         if_none_match: text(&head.headers, &IF_NONE_MATCH),
-        body: &bytes,
+        body: bytes,
     };
-    let asker = state.asker(&head.headers, head.extensions.get::<Peer>());
-    match timeout(REQUEST_TIMEOUT, answer(&state, &http, &asker)).await {
+    let answer = answer(state, head, &http, &asker, socket);
+    match timeout(REQUEST_TIMEOUT, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(status)) => rendered(state.api.server().refuse(&status)),
         Err(_) => refuse(&Status::failure(
             504,
             "Timeout",
-            "request did not complete within the allotted timeout",
+            "Timeout: request did not complete within the allotted timeout",
         )),
     }
 }
@@ -113,59 +143,20 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
         .unwrap_or_default()
 }
 
-impl ApiState {
-    fn asker(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Asker {
-        let subject = peer.and_then(|p| p.subject.as_ref());
-        let (user, agent) = match (&self.identity, subject) {
-            (Some((user, agent)), _) => (user.clone(), agent.clone()),
-            (None, Some((name, groups))) => {
-                let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-                (User::new(name, &groups), agent_of(headers))
-            }
-            (None, None) => (User::anonymous(), agent_of(headers)),
-        };
-        let cause = headers
-            .get(CAUSE)
-            .and_then(|v| v.to_str().ok()?.parse().ok())
-            .map(Revision);
-        let trace = headers
-            .get("traceparent")
-            .and_then(|v| TraceId::from_traceparent(v.to_str().ok()?));
-        let shows_reads = !user.name.starts_with("system:");
-        Asker {
-            user,
-            agent,
-            trace,
-            cause,
-            shows_reads,
-        }
-    }
-}
-
-/// What a client calls itself: the first word of its user agent, up to the slash.
-fn agent_of(headers: &HeaderMap) -> String {
-    let word = text(headers, &USER_AGENT)
-        .split(['/', ' '])
-        .next()
-        .unwrap_or_default();
-    if word.is_empty() {
-        "client".into()
-    } else {
-        word.chars().take(64).collect()
-    }
-}
-
 async fn answer(
     state: &ApiState,
+    head: &Parts,
     http: &HttpRequest<'_>,
     asker: &Asker,
+    socket: Option<WebSocketUpgrade>,
 ) -> Result<Response<Body>, Status> {
     let server = state.api.server();
     let parsed = server.parse(http)?;
     let representation = server.negotiate(http, &parsed)?;
     let request = match &parsed {
         Parsed::NonResource(what) => {
-            return non_resource(state, what, http, representation, asker).map(rendered);
+            let response = non_resource(state, what, http, representation, asker)?;
+            return Ok(packed(response, &head.headers).await);
         }
         Parsed::Resource(request) => request,
     };
@@ -176,21 +167,30 @@ async fn answer(
             warnings,
         } => {
             let now = state.api.clock().now();
-            Ok(rendered(server.render(
-                representation,
-                &answer,
-                code,
-                now,
-                &warnings,
-            )))
+            let response = server.render(representation, &answer, code, now, &warnings);
+            Ok(packed(response, &head.headers).await)
         }
-        Reply::Watch(watching) => Ok(stream::respond(
-            *watching,
-            representation,
-            state.api.clock().clone(),
-        )),
+        Reply::Watch(watching) => {
+            let api = Arc::clone(&state.api);
+            let sending = Sending::new(*watching, request.kind.clone(), representation, api);
+            Ok(match socket {
+                Some(socket) => sending.respond_over(socket, &head.headers),
+                None => sending.respond(),
+            })
+        }
         Reply::Connect(connect) => log::respond(state, connect).await,
     }
+}
+
+/// A rendered answer on the wire, compressed when that is worth it.
+async fn packed(mut from: Rendered, headers: &HeaderMap) -> Response<Body> {
+    let (body, is_packed) = finish::compressed(from.body, finish::takes_gzip(headers)).await;
+    from.body = body;
+    let mut response = rendered(from);
+    if is_packed {
+        finish::mark_compressed(response.headers_mut());
+    }
+    response
 }
 
 fn non_resource(
@@ -203,7 +203,9 @@ fn non_resource(
     let (server, snapshot) = (state.api.server(), state.api.snapshot());
     if *what == NonResource::Metrics {
         server.authorize_path(http, &asker.user, &snapshot)?;
-        let text = state.api.metrics().text().map_err(Status::internal)?;
+        let metrics = state.api.metrics();
+        metrics.count_objects(server.registry(), &snapshot);
+        let text = metrics.text().map_err(Status::internal)?;
         return Ok(Rendered {
             code: 200,
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -249,5 +251,8 @@ pub fn refuse(status: &Status) -> Response<Body> {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
 }

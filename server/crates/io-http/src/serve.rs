@@ -33,8 +33,8 @@ const STREAMS_MAX: u32 = 1000;
 pub struct Peer {
     /// The socket's address.
     pub address: SocketAddr,
-    /// User name and groups of the verified client certificate.
-    pub subject: Option<(String, Vec<String>)>,
+    /// Who the verified client certificate stands for.
+    pub subject: Option<tls::Subject>,
 }
 
 /// Serves a router until the token is cancelled; with an acceptor over TLS.

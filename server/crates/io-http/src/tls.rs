@@ -6,6 +6,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::pki::{Authority, Credential};
@@ -59,10 +60,22 @@ pub fn server_config(
     Ok(config)
 }
 
+/// Who a verified client certificate stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The user name.
+    pub name: String,
+    /// The groups.
+    pub groups: Vec<String>,
+    /// SHA-256 of the certificate, in hexadecimal: which of several credentials it was.
+    pub fingerprint: String,
+}
+
 /// User name and groups of a verified client certificate: common name and organisations
 /// (`kubernetes.io/docs/reference/access-authn-authz/authentication`, X.509 client certificates).
 #[must_use]
-pub fn subject(certificate: &CertificateDer<'_>) -> Option<(String, Vec<String>)> {
+pub fn subject(certificate: &CertificateDer<'_>) -> Option<Subject> {
+    let digest = Sha256::digest(certificate);
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let subject = certificate.subject();
     let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
@@ -71,5 +84,9 @@ pub fn subject(certificate: &CertificateDer<'_>) -> Option<(String, Vec<String>)
         .filter_map(|o| o.as_str().ok())
         .map(str::to_owned)
         .collect();
-    Some((name, groups))
+    Some(Subject {
+        name,
+        groups,
+        fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
 }

@@ -23,7 +23,7 @@ pub mod service;
 pub mod slab;
 pub mod stack;
 
-pub use counters::{Counters, DropReason};
+pub use counters::{Counters, DropReason, Traffic};
 pub use error::NetError;
 pub use flow::{FiveTuple, Protocol};
 pub use node::{Node, NodeConfig, Outbound, StackId};

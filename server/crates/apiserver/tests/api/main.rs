@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test when what they need is not there"
 )]
 
+mod access;
 mod defaults;
 mod discovery;
 mod garbage;
@@ -13,7 +14,9 @@ mod harness;
 mod lifecycle;
 mod lists;
 mod patches;
+mod recorded;
 mod refusals;
 mod services;
 mod tables;
+mod tokens;
 mod watches;
