@@ -15,9 +15,15 @@ use shared::{KindRef, Millis, ObjectKey, Status};
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "image-aliases";
 /// The names that teaching manifests use most.
-const FIRST: [(&str, &str); 2] = [
+const FIRST: [(&str, &str); 8] = [
+    ("alpine", "glasshouse.dev/busybox:latest"),
     ("busybox", "glasshouse.dev/busybox:latest"),
+    ("databaseD", "glasshouse.dev/kv-store:latest"),
+    ("echoserver", "glasshouse.dev/hello-http:latest"),
+    ("hello-app", "glasshouse.dev/hello-http:latest"),
+    ("httpd", "glasshouse.dev/hello-http:latest"),
     ("nginx", "glasshouse.dev/hello-http:latest"),
+    ("redis", "glasshouse.dev/kv-store:latest"),
 ];
 /// How long to wait before the ConfigMap is tried again, in milliseconds.
 const RETRY_MS: u64 = 1000;
