@@ -5,10 +5,12 @@ use std::io;
 use crate::io::Streams;
 use crate::shell::Shell;
 
+mod archive;
 mod environment;
 mod files;
 mod find;
 mod net;
+mod reach;
 mod server;
 mod test;
 mod text;
@@ -30,9 +32,9 @@ pub(crate) const IMAGE: &[u8; IMAGE_TEXT.len()] = {
 const IMAGE_TEXT: &str = concat!(
     r#"{"cmd":["sh"],"applets":["sh","ash","bash","busybox","#,
     r#""[","basename","cat","clear","cp","cut","date","dirname","du","echo","env","expr","false","find","grep","egrep","fgrep","#,
-    r#""head","hostname","httpd","id","ls","mkdir","mktemp","mv","nc","nslookup","printenv","printf","ps","pwd","#,
-    r#""realpath","rev","rm","rmdir","sed","seq","sleep","sort","stat","tac","tail","tee","telnet","test","timeout","#,
-    r#""touch","tr","true","uname","uniq","uptime","usleep","wc","wget","whoami","xargs","yes"]}"#
+    r#""head","hostname","httpd","id","kill","ls","mkdir","mktemp","mv","nc","nslookup","ping","printenv","printf","ps","pwd","#,
+    r#""realpath","rev","rm","rmdir","sed","seq","sleep","sort","stat","tac","tail","tar","tee","telnet","test","timeout","#,
+    r#""top","touch","tr","true","uname","uniq","uptime","usleep","wc","wget","whoami","xargs","yes"]}"#
 );
 
 /// The program of a name.
@@ -65,6 +67,7 @@ pub(crate) fn find(name: &str) -> Option<Applet> {
         "nc" | "telnet" => net::nc,
         "nslookup" => net::nslookup,
         "printf" => text::printf,
+        "ping" => reach::ping,
         "ps" => environment::ps,
         "pwd" => environment::pwd,
         "realpath" => files::realpath,
@@ -78,8 +81,10 @@ pub(crate) fn find(name: &str) -> Option<Applet> {
         "stat" => files::stat,
         "tac" => text::tac,
         "tail" => text::tail,
+        "tar" => archive::tar,
         "tee" => text::tee,
         "timeout" => environment::timeout,
+        "top" => environment::top,
         "touch" => files::touch,
         "tr" => text::tr,
         "true" => environment::ok,

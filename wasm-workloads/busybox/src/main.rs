@@ -2,11 +2,13 @@
 //!
 //! There are no processes in WASI: the shell runs its programs inside itself, one after another. A pipeline runs from
 //! left to right with each stage's whole output (at most [`io::PIPE_MAX`]) kept in between; a stage that says more is
-//! ended as by a broken pipe. `&` and job control do not exist.
+//! ended as by a broken pipe. A job begun with `&` runs when the shell waits for it (`shell::jobs`).
 
 mod applets;
 mod io;
 mod shell;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

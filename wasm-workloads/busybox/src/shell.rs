@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 use std::rc::Rc;
 
 use crate::applets;
@@ -11,9 +11,11 @@ use crate::io::{Input, Output, Streams};
 mod arith;
 mod ast;
 mod builtins;
+mod jobs;
 mod expand;
 mod lexer;
 mod parser;
+mod start;
 pub(crate) mod pattern;
 
 use ast::{Command, Redirect, Redirected, Word};
@@ -51,6 +53,11 @@ pub(crate) struct Shell {
     interactive: bool,
     /// Inside a condition, where `set -e` does not apply.
     tested: usize,
+    /// What `trap` said is to be done, by the signal's name.
+    traps: BTreeMap<String, String>,
+    /// What was begun with `&` and runs when somebody waits for it.
+    jobs: Vec<Rc<Command>>,
+    jobs_begun: usize,
 }
 
 #[derive(Clone, Default)]
@@ -78,6 +85,9 @@ impl Shell {
             noglob: false,
             interactive: false,
             tested: 0,
+            traps: BTreeMap::new(),
+            jobs: Vec::new(),
+            jobs_begun: 0,
         };
         shell.set("IFS", " \t\n");
         if let Ok(dir) = std::env::current_dir() {
@@ -86,125 +96,13 @@ impl Shell {
         shell
     }
 
-    /// `sh [-c TEXT [NAME [ARG...]] | FILE [ARG...]]`, or commands from the standard input.
-    pub(crate) fn main(&mut self, args: &[String]) -> u8 {
-        let mut args = args.iter();
-        let mut command = false;
-        let mut rest: Vec<String> = Vec::new();
-        while let Some(arg) = args.next() {
-            match arg.strip_prefix(['-', '+']) {
-                Some(letters) if !letters.is_empty() && arg != "--" => {
-                    command |= arg.starts_with('-') && letters.contains('c');
-                    self.interactive |= letters.contains('i');
-                    self.options(arg.starts_with('-'), letters);
-                }
-                _ => {
-                    if arg != "--" {
-                        rest.push(arg.clone());
-                    }
-                    rest.extend(args.by_ref().cloned());
-                }
-            }
-        }
-        let io = Streams::own();
-        let text = if command {
-            let Some(text) = rest.first().cloned() else {
-                eprintln!("sh: -c requires an argument");
-                return 2;
-            };
-            self.name = rest.get(1).cloned().unwrap_or_else(|| "sh".to_owned());
-            self.parameters = rest.split_off(rest.len().min(2));
-            text
-        } else if let Some(file) = rest.first().cloned() {
-            self.parameters = rest.split_off(1);
-            self.name.clone_from(&file);
-            match std::fs::read_to_string(&file) {
-                Ok(text) => text,
-                Err(error) => {
-                    eprintln!("sh: can't open '{file}': {}", applets::reason(&error));
-                    return 127;
-                }
-            }
-        } else {
-            return self.read_commands(io);
-        };
-        self.run_text(&text, &io)
-    }
-
-    /// Runs a whole program text.
-    fn run_text(&mut self, text: &str, io: &Streams) -> u8 {
-        match parser::parse(text) {
-            Ok(program) => match self.run(&program, io) {
-                Ok(status) | Err(Flow::Exit(status) | Flow::Return(status) | Flow::Abort(status)) => status,
-                Err(Flow::Break(_) | Flow::Continue(_)) => self.status,
-            },
-            Err(SyntaxError::Incomplete(error) | SyntaxError::Wrong(error)) => {
-                self.complain(io, &error);
-                2
-            }
-        }
-    }
-
-    /// Commands from the standard input, with prompts on a terminal.
-    fn read_commands(&mut self, mut io: Streams) -> u8 {
-        let prompting = self.interactive || std::io::stdin().is_terminal();
-        self.interactive = prompting;
-        let mut text = String::new();
-        loop {
-            if prompting {
-                let prompt = if text.is_empty() { self.get("PS1").unwrap_or_else(|| "/ # ".to_owned()) } else { "> ".to_owned() };
-                let _ = io.error.write_all(prompt.as_bytes());
-            }
-            let Ok(line) = io.input.line() else { return 1 };
-            if line.is_empty() {
-                if !text.is_empty() {
-                    return self.run_text(&text, &io);
-                }
-                return self.status;
-            }
-            // A terminal in raw mode ends lines with a carriage return.
-            text.push_str(&String::from_utf8_lossy(&line).replace('\r', "\n"));
-            match parser::parse(&text) {
-                Err(SyntaxError::Incomplete(_)) => continue,
-                Err(SyntaxError::Wrong(error)) => {
-                    self.complain(&io, &error);
-                    self.status = 2;
-                    if !prompting {
-                        return 2;
-                    }
-                }
-                Ok(program) => match self.run(&program, &io) {
-                    Ok(status) | Err(Flow::Return(status)) => self.status = status,
-                    Err(Flow::Exit(status)) => return status,
-                    Err(Flow::Abort(status)) if !prompting => return status,
-                    Err(Flow::Abort(status)) => self.status = status,
-                    Err(_) => {}
-                },
-            }
-            text.clear();
-        }
-    }
-
-    pub(crate) fn flush(&mut self) {
-        let _ = std::io::stdout().flush();
-    }
-
-    /// Runs one program by its arguments, as the component's own.
-    pub(crate) fn run_program(&mut self, args: &[String]) -> u8 {
-        let io = Streams::own();
-        self.call(args, &io).unwrap_or_else(|flow| match flow {
-            Flow::Exit(status) | Flow::Return(status) | Flow::Abort(status) => status,
-            _ => 0,
-        })
-    }
-
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let number = name.parse::<usize>();
         match name {
             "?" => Some(self.status.to_string()),
             "#" => Some(self.parameters.len().to_string()),
             "$" => Some("1".to_owned()),
-            "!" => None,
+            "!" => (self.jobs_begun > 0).then(|| (self.jobs_begun + 1).to_string()),
             "0" => Some(self.name.clone()),
             "@" | "*" => Some(self.parameters.join(" ")),
             "-" => Some(if self.errexit { "e" } else { "" }.to_owned()),
@@ -298,6 +196,7 @@ impl Shell {
                 Ok(0)
             }
             Command::Subshell(inner) => self.subshell(|shell| shell.run(inner, io)),
+            Command::Background(inner) => self.begin_job(inner, io),
             Command::Function { name, body } => {
                 self.functions.insert(name.clone(), Rc::clone(body));
                 Ok(0)
@@ -309,6 +208,8 @@ impl Shell {
     fn subshell(&mut self, run: impl FnOnce(&mut Self) -> Result<u8>) -> Result<u8> {
         let directory = std::env::current_dir();
         let mut copy = self.clone();
+        copy.traps.clear();
+        copy.jobs.clear();
         let status = match run(&mut copy) {
             Ok(status) | Err(Flow::Exit(status) | Flow::Return(status) | Flow::Abort(status)) => status,
             Err(Flow::Break(_) | Flow::Continue(_)) => copy.status,

@@ -109,6 +109,26 @@ pub(crate) fn ps(shell: &mut Shell, _: &[String], io: &mut Streams) -> io::Resul
     Ok(0)
 }
 
+/// `top [-b] [-n COUNT] [-d SECS]`: there is one process to show.
+pub(crate) fn top(shell: &mut Shell, args: &[String], io: &mut Streams) -> io::Result<u8> {
+    let options = Options::parse(args, "nd");
+    let rounds = options.value('n').and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
+    let pause = options.value('d').and_then(duration).unwrap_or(Duration::from_secs(5));
+    for round in 0..rounds {
+        if round > 0 {
+            std::thread::sleep(pause);
+        }
+        if !options.has('b') {
+            io.output.write_all(b"\x1b[H\x1b[J")?;
+        }
+        let name = shell.get("0").unwrap_or_default();
+        io.output.line(&format_time("Time: %H:%M:%S, 1 process in this instance", now()))?;
+        io.output.line("  PID USER     STAT COMMAND")?;
+        io.output.line(&format!("    1 root     R    {name}"))?;
+    }
+    Ok(0)
+}
+
 /// `5`, `1.5`, `2m`, `1h`, `infinity`.
 fn duration(text: &str) -> Option<Duration> {
     if text == "infinity" || text == "inf" {

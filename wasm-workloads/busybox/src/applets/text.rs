@@ -18,6 +18,7 @@ fn inputs(program: &str, operands: &[&str], io: &mut Streams) -> io::Result<(Vec
     for name in operands {
         let input = match *name {
             "-" => Ok(io.input.clone()),
+            "/dev/null" => Ok(Input::bytes(Vec::new())),
             name => match std::fs::metadata(name) {
                 Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
                 Ok(_) => std::fs::File::open(name).map(Input::file),

@@ -74,6 +74,8 @@ pub(crate) enum Command {
     For { name: String, words: Option<Vec<Word>>, body: Box<Command> },
     Case { word: Word, arms: Vec<(Vec<Word>, Command)> },
     Subshell(Box<Command>),
+    /// `command &`.
+    Background(std::rc::Rc<Command>),
     Function { name: String, body: std::rc::Rc<Redirected> },
 }
 

@@ -49,7 +49,11 @@ impl Shell {
                 Ok(inner.nested(&args[1..], io))
             }),
             "command" | "type" | "which" => Ok(self.command(name, &args[1..], io)),
-            "trap" | "ulimit" | "umask" | "wait" | "alias" | "hash" => Ok(0),
+            "trap" => Ok(self.trap(&args[1..], io)),
+            "wait" => self.wait(io),
+            "kill" => self.kill(&args[1..], io),
+            "jobs" => Ok(0),
+            "ulimit" | "umask" | "alias" | "hash" => Ok(0),
             _ => return None,
         })
     }
@@ -72,7 +76,10 @@ impl Shell {
             }
         };
         match text {
-            Ok(text) => self.run_text(&text, io),
+            Ok(text) => {
+                let status = self.run_text(&text, io);
+                self.finish(status, io)
+            }
             Err(error) => {
                 self.complain(io, &applets::reason(&error));
                 127

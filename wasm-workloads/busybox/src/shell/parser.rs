@@ -84,10 +84,13 @@ impl Parser {
             if done {
                 break;
             }
-            commands.push(self.and_or()?);
+            let command = self.and_or()?;
             if self.at_op("&") {
-                return Err(SyntaxError::Wrong("syntax error: \"&\": there are no background jobs here".to_owned()));
+                self.advance()?;
+                commands.push(Command::Background(Rc::new(command)));
+                continue;
             }
+            commands.push(command);
             let goes_on = self.token == Token::Newline || self.at_op(";");
             if !goes_on {
                 break;
