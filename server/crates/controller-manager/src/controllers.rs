@@ -1,15 +1,23 @@
 //! The controllers, one module each, and the table by which the manager runs them.
 
+pub mod cluster_role_aggregation;
+pub mod cronjob;
+pub mod daemonset;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoints;
 pub mod garbage;
+pub mod job;
 pub mod namespace;
 pub mod node_ipam;
 pub mod node_lifecycle;
 pub mod pod_gc;
 pub mod replicaset;
+pub mod resource_quota;
 pub mod service_account;
+pub mod statefulset;
 pub mod taint_eviction;
+pub mod ttl_after_finished;
 
 use client::cache::Changed;
 use shared::{KindRef, Millis};
@@ -51,6 +59,14 @@ const DEPLOYMENTS: (&str, &str) = ("apps", "deployments");
 const LEASES: (&str, &str) = ("coordination.k8s.io", "leases");
 const SLICES: (&str, &str) = ("discovery.k8s.io", "endpointslices");
 
+const DAEMONSETS: (&str, &str) = ("apps", "daemonsets");
+const STATEFULSETS: (&str, &str) = ("apps", "statefulsets");
+const CONTROLLER_REVISIONS: (&str, &str) = ("apps", "controllerrevisions");
+const CLAIMS: (&str, &str) = ("", "persistentvolumeclaims");
+const JOBS: (&str, &str) = ("batch", "jobs");
+const CRON_JOBS: (&str, &str) = ("batch", "cronjobs");
+const BUDGETS: (&str, &str) = ("policy", "poddisruptionbudgets");
+
 /// Every control loop.
 pub const LOOPS: &[Loop] = &[
     Loop {
@@ -66,6 +82,62 @@ pub const LOOPS: &[Loop] = &[
         needs: &[REPLICASETS, PODS],
         keys: replicaset::keys,
         reconcile: replicaset::reconcile,
+    },
+    Loop {
+        name: job::NAME,
+        source: "job-controller",
+        needs: &[JOBS, PODS],
+        keys: job::keys,
+        reconcile: job::reconcile,
+    },
+    Loop {
+        name: job::orphan::NAME,
+        source: "job-controller",
+        needs: &[JOBS, PODS],
+        keys: job::orphan::keys,
+        reconcile: job::orphan::reconcile,
+    },
+    Loop {
+        name: ttl_after_finished::NAME,
+        source: "ttl-after-finished-controller",
+        needs: &[JOBS],
+        keys: ttl_after_finished::keys,
+        reconcile: ttl_after_finished::reconcile,
+    },
+    Loop {
+        name: cronjob::NAME,
+        source: "cronjob-controller",
+        needs: &[CRON_JOBS, JOBS],
+        keys: cronjob::keys,
+        reconcile: cronjob::reconcile,
+    },
+    Loop {
+        name: daemonset::NAME,
+        source: "daemonset-controller",
+        needs: &[DAEMONSETS, CONTROLLER_REVISIONS, NODES, PODS],
+        keys: daemonset::keys,
+        reconcile: daemonset::reconcile,
+    },
+    Loop {
+        name: statefulset::NAME,
+        source: "statefulset-controller",
+        needs: &[STATEFULSETS, CONTROLLER_REVISIONS, CLAIMS, PODS],
+        keys: statefulset::keys,
+        reconcile: statefulset::reconcile,
+    },
+    Loop {
+        name: disruption::NAME,
+        source: "controllermanager",
+        needs: &[BUDGETS, PODS, REPLICASETS, DEPLOYMENTS, STATEFULSETS],
+        keys: disruption::keys,
+        reconcile: disruption::reconcile,
+    },
+    Loop {
+        name: resource_quota::NAME,
+        source: "resourcequota-controller",
+        needs: &[("", "resourcequotas"), PODS, SERVICES, CLAIMS],
+        keys: resource_quota::keys,
+        reconcile: resource_quota::reconcile,
     },
     Loop {
         name: endpoints::SLICES,
@@ -136,5 +208,12 @@ pub const LOOPS: &[Loop] = &[
         needs: &[NAMESPACES, ("", "configmaps")],
         keys: service_account::keys,
         reconcile: service_account::reconcile_root_ca,
+    },
+    Loop {
+        name: cluster_role_aggregation::NAME,
+        source: cluster_role_aggregation::NAME,
+        needs: &[("rbac.authorization.k8s.io", "clusterroles")],
+        keys: cluster_role_aggregation::keys,
+        reconcile: cluster_role_aggregation::reconcile,
     },
 ];
