@@ -1,10 +1,14 @@
 //! The product as people use it: the real binary, the stock kubectl, curl, a real browser.
 
+mod access;
 mod api;
+mod batch;
+mod clients;
 mod components;
 mod dashboard;
 mod deployments;
 mod durability;
+mod kubectl;
 mod network;
 mod nodes;
 mod workloads;
