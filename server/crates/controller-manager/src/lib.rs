@@ -4,12 +4,14 @@
 //! one work queue. A controller is a pure function from what is seen, one key and the time to a [`Plan`]; running it
 //! twice on the same state gives an empty second plan. It does no IO and keeps no time.
 //!
-//! Not here: the cloud's loops (crate `cloud-controller-manager`), storage, jobs, daemon sets and stateful sets.
+//! Not here: the cloud's loops (crate `cloud-controller-manager`) and storage.
 
+mod claims;
 pub mod controllers;
 mod manager;
 mod meta;
 pub mod plan;
+mod revisions;
 pub mod view;
 
 #[cfg(test)]

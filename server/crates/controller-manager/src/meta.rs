@@ -32,6 +32,26 @@ pub(crate) fn replicasets() -> KindRef {
     KindRef::new("apps", "v1", "replicasets")
 }
 
+pub(crate) fn daemonsets() -> KindRef {
+    KindRef::new("apps", "v1", "daemonsets")
+}
+
+pub(crate) fn statefulsets() -> KindRef {
+    KindRef::new("apps", "v1", "statefulsets")
+}
+
+pub(crate) fn controller_revisions() -> KindRef {
+    KindRef::new("apps", "v1", "controllerrevisions")
+}
+
+pub(crate) fn jobs() -> KindRef {
+    KindRef::new("batch", "v1", "jobs")
+}
+
+pub(crate) fn cron_jobs() -> KindRef {
+    KindRef::new("batch", "v1", "cronjobs")
+}
+
 /// An owner reference that makes `owner` the controller.
 pub(crate) fn controller_reference(owner: &Object, api_version: &str, kind: &str) -> Value {
     json!({

@@ -2,8 +2,11 @@
 //! controller must have nothing left to do.
 
 mod api;
+mod batch;
+mod budgets;
 mod cluster;
 mod faults;
+mod sets;
 mod workloads;
 
 use client::{Component, Observed, WatchEvent};
@@ -103,7 +106,7 @@ impl World {
             if pod.deletion().is_some() {
                 self.api
                     .delete_as("pods", &pod.key(), "", Some(0), self.now);
-            } else if pod.text("/status/phase") != "Running" {
+            } else if pod.text("/status/phase") != "Running" && !crate::meta::has_ended(&pod) {
                 let n = self.api.next_ip();
                 let mut value = pod.to_value();
                 value["spec"]["nodeName"] = node.into();
@@ -115,6 +118,37 @@ impl World {
             }
         }
         self.settle();
+    }
+
+    /// A pod ends: `Succeeded`, or `Failed` with this exit code.
+    pub(super) fn end_pod(&mut self, name: &str, exit_code: i64) {
+        let now = self.now.rfc3339();
+        self.change("pods", name, |p| {
+            p["status"]["phase"] = if exit_code == 0 {
+                "Succeeded"
+            } else {
+                "Failed"
+            }
+            .into();
+            p["status"]["conditions"] = json!([]);
+            p["status"]["containerStatuses"] = json!([{"name": "c",
+                "state": {"terminated": {"exitCode": exit_code, "finishedAt": now}}}]);
+        });
+    }
+
+    /// The name of the pod whose name begins so and that has not ended.
+    pub(super) fn pod_of(&self, prefix: &str) -> String {
+        let all = self.api.list("pods").into_iter();
+        let mut alive = all.filter(|p| crate::meta::is_active(p) && p.name().starts_with(prefix));
+        alive.next().expect("a pod of that name").name().to_owned()
+    }
+
+    pub(super) fn status(&self, plural: &str, name: &str) -> String {
+        self.object(plural, name)
+            .at("/status")
+            .cloned()
+            .unwrap_or_default()
+            .to_string()
     }
 
     pub(super) fn note(&mut self, text: &str) {

@@ -414,7 +414,7 @@ fn clean_up(rollout: &Rollout<'_>) -> Option<Plan> {
 }
 
 /// Sets a value at a path of object fields, making the objects on the way.
-fn set(value: &mut Value, path: &[&str], to: Value) {
+pub(crate) fn set(value: &mut Value, path: &[&str], to: Value) {
     match path.split_first() {
         None => *value = to,
         Some((first, rest)) => {

@@ -3,14 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use client::Request;
 use client::cache::Changed;
-use client::{PatchKind, Request};
 use serde_json::{Map, Value, json};
 use shared::{Millis, Object};
 
+use crate::claims::claims;
 use crate::meta::{
-    about, available_at, controller_reference, has_ended, is_active, is_ready, metadata_patch,
-    pod_from_template, pods, ready_since, replicasets, selector, text, transition, with_status,
+    about, available_at, has_ended, is_active, is_ready, pod_from_template, pods, ready_since,
+    replicasets, selector, text, transition, with_status,
 };
 use crate::plan::{Plan, Said, Write, earlier};
 use crate::view::{Item, View};
@@ -60,7 +61,7 @@ pub fn reconcile(view: &View, item: &Item, now: Millis) -> Plan {
     }
     let owned = view.controlled(rs, &pods());
     let mut writes = match rs.deletion() {
-        None => claims(view, rs, &owned),
+        None => claims(view, rs, ("apps/v1", "ReplicaSet"), &owned),
         Some(_) => Vec::new(),
     };
     let active: Vec<&Object> = owned.iter().copied().filter(|p| is_active(p)).collect();
@@ -84,35 +85,6 @@ pub fn reconcile(view: &View, item: &Item, now: Millis) -> Plan {
         writes.push(Write::new(update));
     }
     Plan::of(text, writes).again(next)
-}
-
-/// Adopts loose pods that match, releases owned ones that do not match any more.
-fn claims(view: &View, rs: &Object, owned: &[&Object]) -> Vec<Write> {
-    let Some(selector) = selector(rs) else {
-        return Vec::new();
-    };
-    let patch = |pod: &Object, owners: Vec<Value>| {
-        let patch = metadata_patch(pod, "ownerReferences", owners.into());
-        Write::new(Request::patch(pods(), &pod.key(), PatchKind::Merge, patch))
-    };
-    let owners = |pod: &Object| pod.items("/metadata/ownerReferences").to_vec();
-    let adopted = view
-        .loose_pods(rs.namespace())
-        .filter(|p| is_active(p) && selector.matches_object(p))
-        .map(|pod| {
-            let mut with_owner = owners(pod);
-            with_owner.push(controller_reference(rs, "apps/v1", "ReplicaSet"));
-            patch(pod, with_owner)
-        });
-    let released = owned
-        .iter()
-        .filter(|p| p.deletion().is_none() && !selector.matches_object(p))
-        .map(|pod| {
-            let mut without = owners(pod);
-            without.retain(|o| text(o, "uid") != rs.uid());
-            patch(pod, without)
-        });
-    adopted.chain(released).collect()
 }
 
 fn create(rs: &Object) -> Write {

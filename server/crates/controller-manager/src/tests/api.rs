@@ -167,6 +167,15 @@ impl Api {
             )));
         }
         if object.deletion().is_some() {
+            if grace == Some(0) {
+                value["metadata"]["deletionGracePeriodSeconds"] = Value::Null;
+                return Ok(Answer::Object(self.store(
+                    kind.clone(),
+                    key.clone(),
+                    value,
+                    now,
+                )));
+            }
             return Ok(Answer::Object(object));
         }
         value["metadata"]["deletionTimestamp"] = now.rfc3339().into();
