@@ -99,8 +99,12 @@ pub(crate) fn show(reply: &Reply, indent: &str) -> String {
         Reply::Integer(n) => format!("(integer) {n}"),
         Reply::Nil => "(nil)".to_owned(),
         Reply::Bulk(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
-        Reply::Array(items) if items.is_empty() => "(empty array)".to_owned(),
-        Reply::Array(items) => {
+        Reply::Map(pairs) => {
+            let flat = pairs.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
+            show(&Reply::Array(flat.collect()), indent)
+        }
+        Reply::Array(items) | Reply::Set(items) if items.is_empty() => "(empty array)".to_owned(),
+        Reply::Array(items) | Reply::Set(items) => {
             let inner = format!("{indent}   ");
             let lines = items.iter().enumerate().map(|(i, item)| format!("{}) {}", i + 1, show(item, &inner)));
             lines.collect::<Vec<_>>().join(&format!("\n{indent}"))
@@ -111,12 +115,13 @@ pub(crate) fn show(reply: &Reply, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resp::Version;
 
     #[test]
     fn replies_are_read_as_they_were_written() {
         let written = Reply::Array(vec![Reply::OK, Reply::Nil, Reply::Integer(7), Reply::text("a\r\nb"), Reply::Array(vec![])]);
         let mut bytes = Vec::new();
-        written.encode(&mut bytes);
+        written.encode(Version::Two, &mut bytes);
         for end in 0..bytes.len() {
             assert_eq!(reply(&bytes[..end], &mut 0), None, "{end}");
         }

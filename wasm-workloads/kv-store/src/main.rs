@@ -155,13 +155,14 @@ impl Database {
             match parse(&waiting[taken..]) {
                 Parsed::Incomplete => break,
                 Parsed::Wrong(why) => {
-                    Reply::Error(format!("ERR Protocol error: {why}")).encode(&mut out);
+                    Reply::Error(format!("ERR Protocol error: {why}")).encode(session.version, &mut out);
                     session.quits = true;
                 }
                 Parsed::Request(request, length) => {
                     taken += length;
                     if !request.is_empty() {
-                        session.request(&mut self.server, request, now_ms()).encode(&mut out);
+                        let reply = session.request(&mut self.server, request, now_ms());
+                        reply.encode(session.version, &mut out);
                     }
                 }
             }
@@ -173,7 +174,7 @@ impl Database {
             // A change that cannot be kept must not be promised.
             eprintln!("the log cannot be written: {error}");
             out.clear();
-            Reply::Error(format!("MISCONF the change cannot be kept: {error}")).encode(&mut out);
+            Reply::Error(format!("MISCONF the change cannot be kept: {error}")).encode(session.version, &mut out);
             session.quits = true;
         }
         (out, taken)

@@ -1,4 +1,4 @@
-//! The Redis serialization protocol, version 2: requests in, replies out.
+//! The Redis serialization protocol: requests in, replies out in version 2 or, for clients that ask for it, 3.
 
 /// Most arguments of one request.
 const ARGUMENTS_MAX: usize = 64 * 1024;
@@ -16,6 +16,18 @@ pub(crate) enum Reply {
     Bulk(Vec<u8>),
     Nil,
     Array(Vec<Self>),
+    /// Names and values: pairs of an array in version 2.
+    Map(Vec<(Self, Self)>),
+    /// Items without an order: an array in version 2.
+    Set(Vec<Self>),
+}
+
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Version {
+    #[default]
+    Two,
+    Three,
 }
 
 impl Reply {
@@ -37,17 +49,31 @@ impl Reply {
         Self::Array(items.into_iter().map(Self::Bulk).collect())
     }
 
+    pub(crate) fn map(pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Self {
+        Self::Map(pairs.into_iter().map(|(name, value)| (Self::Bulk(name), Self::Bulk(value))).collect())
+    }
+
     /// Appends the reply as it is sent.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, version: Version, out: &mut Vec<u8>) {
+        let three = version == Version::Three;
         match self {
             Self::Status(text) => out.extend(format!("+{text}\r\n").bytes()),
             Self::Error(text) => out.extend(format!("-{text}\r\n").bytes()),
             Self::Integer(n) => out.extend(format!(":{n}\r\n").bytes()),
-            Self::Nil => out.extend(b"$-1\r\n"),
+            Self::Nil => out.extend(if three { &b"_\r\n"[..] } else { b"$-1\r\n" }),
             Self::Bulk(bytes) => bulk(out, bytes),
-            Self::Array(items) => {
-                out.extend(format!("*{}\r\n", items.len()).bytes());
-                items.iter().for_each(|item| item.encode(out));
+            Self::Array(items) | Self::Set(items) => {
+                let mark = if three && matches!(self, Self::Set(_)) { '~' } else { '*' };
+                out.extend(format!("{mark}{}\r\n", items.len()).bytes());
+                items.iter().for_each(|item| item.encode(version, out));
+            }
+            Self::Map(pairs) => {
+                let (mark, length) = if three { ('%', pairs.len()) } else { ('*', 2 * pairs.len()) };
+                out.extend(format!("{mark}{length}\r\n").bytes());
+                for (name, value) in pairs {
+                    name.encode(version, out);
+                    value.encode(version, out);
+                }
             }
         }
     }
@@ -144,8 +170,19 @@ mod tests {
     fn replies_are_written_as_the_protocol_says() {
         let mut out = Vec::new();
         Reply::Array(vec![Reply::OK, Reply::Integer(-1), Reply::Nil, Reply::text("a"), Reply::Error("ERR x".into())])
-            .encode(&mut out);
+            .encode(Version::Two, &mut out);
         assert_eq!(out, b"*5\r\n+OK\r\n:-1\r\n$-1\r\n$1\r\na\r\n-ERR x\r\n");
+        let map = Reply::Map(vec![(Reply::text("a"), Reply::Nil)]);
+        for (reply, version, expected) in [
+            (&map, Version::Two, "*2\r\n$1\r\na\r\n$-1\r\n"),
+            (&map, Version::Three, "%1\r\n$1\r\na\r\n_\r\n"),
+            (&Reply::Set(vec![Reply::Integer(1)]), Version::Two, "*1\r\n:1\r\n"),
+            (&Reply::Set(vec![Reply::Integer(1)]), Version::Three, "~1\r\n:1\r\n"),
+        ] {
+            let mut out = Vec::new();
+            reply.encode(version, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
         let mut out = Vec::new();
         encode_request(&[b"PING".to_vec()], &mut out);
         assert!(matches!(parse(&out), Parsed::Request(words, 14) if words == [b"PING"]));

@@ -1,6 +1,6 @@
 //! One client's conversation: what Redis clients say besides commands on data. Pure: the time is an argument.
 
-use crate::resp::Reply;
+use crate::resp::{Reply, Version};
 use crate::store::{Bytes, Store, is_write};
 
 /// Most commands of one transaction.
@@ -29,6 +29,8 @@ pub(crate) struct Session {
     name: Bytes,
     authenticated: bool,
     queued: Option<Vec<Vec<Bytes>>>,
+    /// How replies are written.
+    pub(crate) version: Version,
     /// The client wants to go once this has been answered.
     pub(crate) quits: bool,
 }
@@ -110,7 +112,8 @@ impl Session {
                     self.name = args.get(1).cloned().unwrap_or_default();
                     Reply::OK
                 }
-                _ => Reply::OK,
+                "SETINFO" | "NO-EVICT" | "NO-TOUCH" => Reply::OK,
+                other => Reply::Error(format!("ERR unknown subcommand '{}'. Try CLIENT HELP.", other.to_lowercase())),
             },
             "COMMAND" if word(0) == "COUNT" => Reply::Integer(0),
             "COMMAND" => Reply::Array(Vec::new()),
@@ -142,20 +145,28 @@ impl Session {
         }
     }
 
-    /// `HELLO [2 [AUTH user password]]`: only protocol 2 is spoken.
+    /// `HELLO [VERSION [AUTH user password]]`.
     fn hello(&mut self, server: &Server, args: &[Bytes]) -> Reply {
-        if args.first().is_some_and(|version| version != b"2") {
-            return Reply::Error("NOPROTO unsupported protocol version".to_owned());
-        }
+        let version = match args.first().map(Vec::as_slice) {
+            None => self.version,
+            Some(b"2") => Version::Two,
+            Some(b"3") => Version::Three,
+            Some(_) => return Reply::Error("NOPROTO unsupported protocol version".to_owned()),
+        };
         if args.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"AUTH"))
             && let refused @ Reply::Error(_) = self.authenticate(server, args.get(3))
         {
             return refused;
         }
+        if server.password.is_some() && !self.authenticated {
+            return Reply::Error("NOAUTH HELLO must be called with the client already authenticated.".to_owned());
+        }
+        self.version = version;
         let facts = [("server", "redis"), ("version", VERSION), ("mode", "standalone"), ("role", "master")];
-        let mut reply: Vec<Reply> = facts.iter().flat_map(|(k, v)| [Reply::text(k), Reply::text(v)]).collect();
-        reply.extend([Reply::text("proto"), Reply::Integer(2), Reply::text("id"), Reply::Integer(1)]);
-        Reply::Array(reply)
+        let mut reply: Vec<_> = facts.iter().map(|(name, value)| (Reply::text(name), Reply::text(value))).collect();
+        let number = if version == Version::Three { 3 } else { 2 };
+        reply.extend([(Reply::text("proto"), Reply::Integer(number)), (Reply::text("id"), Reply::Integer(1))]);
+        Reply::Map(reply)
     }
 }
 
@@ -170,7 +181,7 @@ fn config(server: &Server, wanted: &str) -> Reply {
         ("save", String::new()),
     ];
     let fitting = settings.iter().filter(|(name, _)| wanted == "*" || *name == wanted);
-    Reply::Array(fitting.flat_map(|(name, value)| [Reply::text(name), Reply::text(value)]).collect())
+    Reply::Map(fitting.map(|(name, value)| (Reply::text(name), Reply::text(value))).collect())
 }
 
 fn info(server: &Server, now_ms: u64) -> String {
@@ -210,7 +221,8 @@ mod tests {
         check(&mut server, &mut session, &[
             ("ping", "PONG"),
             ("PING hi", "\"hi\""),
-            ("HELLO 3", "(error) NOPROTO unsupported protocol version"),
+            ("HELLO 4", "(error) NOPROTO unsupported protocol version"),
+            ("CLIENT TRACKING ON", "(error) ERR unknown subcommand 'tracking'. Try CLIENT HELP."),
             ("CLIENT SETINFO LIB-NAME redis-py", "OK"),
             ("CLIENT SETNAME me", "OK"),
             ("CLIENT GETNAME", "\"me\""),
@@ -223,6 +235,9 @@ mod tests {
             ("QUIT", "OK"),
         ]);
         assert!(session.quits);
+        assert_eq!(session.version, Version::Two);
+        session.request(&mut server, vec![b"HELLO".to_vec(), b"3".to_vec()], 0);
+        assert_eq!(session.version, Version::Three);
         assert!(show(&session.request(&mut server, vec![b"HELLO".to_vec()], 0), "").contains("\"proto\""));
         assert!(info(&server, 9000).contains("redis_mode:standalone"));
     }

@@ -30,7 +30,7 @@ impl Store {
             Some(_) => return Err(WRONG_TYPE.to_owned()),
         };
         let reply = match name {
-            "HGETALL" => Reply::bulks(hash.iter().flat_map(|(field, value)| [field.clone(), value.clone()])),
+            "HGETALL" => Reply::map(hash.clone()),
             "HKEYS" => Reply::bulks(hash.keys().cloned()),
             "HVALS" => Reply::bulks(hash.values().cloned()),
             "HLEN" => Reply::count(hash.len()),

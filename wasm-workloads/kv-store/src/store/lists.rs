@@ -79,7 +79,7 @@ impl Store {
             "SREM" => Reply::count(rest.iter().filter(|item| set.remove(*item)).count()),
             "SCARD" => Reply::count(set.len()),
             "SISMEMBER" => Reply::flag(set.contains(&rest[0])),
-            _ => Reply::bulks(set.iter().cloned()),
+            _ => Reply::Set(set.iter().cloned().map(Reply::Bulk).collect()),
         };
         if set.is_empty() {
             self.entries.remove(key);
