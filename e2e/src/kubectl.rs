@@ -2,7 +2,8 @@
 
 use std::env;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -19,6 +20,39 @@ impl Cluster {
             .env("HOME", self.data())
             .args(words(line));
         command
+    }
+
+    /// Runs `LINE` with a kubectl of one's choice, and something on its standard input.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn kubectl_output(
+        &self,
+        program: Option<&Path>,
+        line: &str,
+        input: &str,
+    ) -> Result<Output> {
+        let mut command = match program {
+            Some(program) => {
+                let mut command = self.peer(program);
+                command.args(words(line));
+                command
+            }
+            None => self.kubectl_command(line),
+        };
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start kubectl; KUBECTL names it")?;
+        // A command that reads nothing may have ended by now: that its pipe is closed is no failure.
+        let _ = child
+            .stdin
+            .take()
+            .context("no stdin")?
+            .write_all(input.as_bytes());
+        Ok(child.wait_with_output()?)
     }
 
     /// Runs `kubectl LINE`; answers what it printed.

@@ -8,5 +8,7 @@ pub mod browser;
 pub mod cluster;
 pub mod kubectl;
 pub mod measure;
+pub mod peer;
+pub mod script;
 
 pub use cluster::Cluster;
