@@ -158,6 +158,7 @@ impl Inner {
         let (name, ip) = (name_of(number), self.addresses.node(number));
         let (tasks, cancel) = (TaskTracker::new(), self.house.cancel.child_token());
         let clock = self.house.clock.clone();
+        let data_dir = self.data_dir.join("nodes").join(&name);
         let config = NodeConfig {
             seed: self.api.seed(),
             ..NodeConfig::new(&name, ip)
@@ -171,7 +172,7 @@ impl Inner {
         let (runtime, events) = NodeRuntime::new(NodeRuntimeConfig {
             engine: self.engine.clone(),
             network: Arc::new(network.clone()),
-            data_dir: self.data_dir.join("nodes").join(&name),
+            data_dir: data_dir.clone(),
             clock,
             tasks: tasks.clone(),
             cancel: cancel.clone(),
@@ -196,6 +197,7 @@ impl Inner {
             zone: self.zone.clone(),
             commands,
             events,
+            manifests: data_dir.join("manifests"),
             seed: self.api.seed(),
         };
         let api = Arc::clone(&self.api);

@@ -3,9 +3,11 @@
 //! The engine is known only by its channels, so that a node can be driven without compiling one.
 
 mod engine;
+mod manifests;
 mod routes;
 mod rules;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use apiserver::User;
@@ -41,6 +43,8 @@ pub struct Parts {
     pub commands: mpsc::Sender<RuntimeCommand>,
     /// What the engine tells.
     pub events: mpsc::Receiver<RuntimeEvent>,
+    /// The directory of the node's static pods.
+    pub manifests: PathBuf,
     /// Seeds kube-proxy's choices.
     pub seed: u64,
 }
@@ -105,6 +109,7 @@ pub fn start(parts: Parts, house: &House, client: impl Fn(&str) -> Arc<dyn Clien
         zone,
         commands,
         events,
+        manifests,
         seed,
     } = parts;
     let node = config.node_name.clone();
@@ -113,10 +118,18 @@ pub fn start(parts: Parts, house: &House, client: impl Fn(&str) -> Arc<dyn Clien
     let spawn = |name: String| house.around(client(&name));
 
     let shared = engine::SharedKubelet::new(&node, Arc::clone(&kubelet));
-    let around = spawn(format!("kubelet {node}"));
+    let (find, found) = watch::channel(manifests::Manifests::default());
+    let (clock, cancel) = (house.clock.clone(), house.cancel.clone());
+    let following = manifests::follow(manifests, clock, find);
     house
         .tasks
-        .spawn(run(shared, engine::Engine::new(commands, events), around));
+        .spawn(async move { cancel.run_until_cancelled(following).await });
+    let around = spawn(format!("kubelet {node}"));
+    house.tasks.spawn(run(
+        shared,
+        engine::Engine::new(commands, events, found),
+        around,
+    ));
 
     let around = spawn(format!("kube-proxy {node}"));
     let rules = rules::Rules::new(network.clone(), ports, &house.tasks, house.cancel.clone());

@@ -3,15 +3,16 @@
 //! A command is taken at once (sandboxes and containers are known when [`NodeRuntime::submit`] returns) and carried out
 //! in a task of its own, so that a slow image or a stuck container holds nobody up.
 
+mod upkeep;
+
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use io_clock::Clock;
 use kubelet::runtime::{
-    ContainerConfig, ContainerId, PodUid, ProbeAction, ProbeKind, RuntimeCommand, RuntimeEvent,
+    ContainerConfig, ContainerId, PodUid, RuntimeCommand, RuntimeEvent, SandboxConfig,
 };
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -23,8 +24,7 @@ use crate::engine::Engine;
 use crate::exec::{self, ExecError, ExecRequest, ExecSession};
 use crate::files::plain;
 use crate::logs::{LogOptions, LogReadError, Logs};
-use crate::network::NodeNetwork;
-use crate::probe::Prober;
+use crate::network::{NodeNetwork, SharedNetwork};
 
 /// Events that wait for the kubelet; beyond that, containers wait to tell.
 const EVENTS_MAX: usize = 1024;
@@ -50,6 +50,8 @@ pub struct NodeRuntimeConfig {
 pub struct ContainerUsage {
     /// Which run.
     pub id: ContainerId,
+    /// How long it lasts, in microseconds of the host's time.
+    pub age_us: u64,
     /// Processor time used, in nanoseconds.
     pub cpu_ns: u64,
     /// Memory in use, in bytes.
@@ -73,6 +75,7 @@ struct Inner {
     network: Arc<dyn NodeNetwork>,
     data_dir: PathBuf,
     clock: Clock,
+    since_us: u64,
     tasks: TaskTracker,
     cancel: CancellationToken,
     logs: Logs,
@@ -99,9 +102,10 @@ impl NodeRuntime {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let logs = Logs::new(config.data_dir.join("logs"), config.clock.clone());
         let inner = Inner {
+            network: config.engine.trusting(config.network),
             engine: config.engine,
-            network: config.network,
             data_dir: config.data_dir,
+            since_us: config.clock.host_us(),
             clock: config.clock,
             tasks: config.tasks,
             cancel: config.cancel,
@@ -120,13 +124,7 @@ impl NodeRuntime {
     /// Takes a command; its events follow.
     pub fn submit(&self, command: RuntimeCommand) {
         match command {
-            RuntimeCommand::CreateSandbox {
-                pod,
-                namespace: _,
-                name,
-                ip,
-                dns_search,
-            } => self.create_sandbox(pod, name, ip, dns_search),
+            RuntimeCommand::CreateSandbox(config) => self.create_sandbox(*config),
             RuntimeCommand::PullImage {
                 image,
                 present_only,
@@ -139,6 +137,15 @@ impl NodeRuntime {
                 action,
                 timeout_ms,
             } => self.probe(id, probe, action, timeout_ms),
+            RuntimeCommand::RunHook {
+                id,
+                hook,
+                action,
+                timeout_ms,
+            } => self.hook(id, hook, action, timeout_ms),
+            RuntimeCommand::UpdateVolumes { pod, volumes } => self.update_volumes(pod, volumes),
+            RuntimeCommand::Measure { storage } => self.measure(storage),
+            RuntimeCommand::StopSandbox { pod } => self.stop_sandbox(pod),
             RuntimeCommand::RemoveSandbox { pod } => self.remove_sandbox(pod),
         }
     }
@@ -182,9 +189,50 @@ impl NodeRuntime {
         exec::exec(running, request, &self.inner.tasks).await
     }
 
+    /// Joins a client to a running container's own input and output.
+    ///
+    /// # Errors
+    /// When the container does not run.
+    pub fn attach(
+        &self,
+        pod: &str,
+        container: &str,
+        stdin: Option<mpsc::Receiver<Bytes>>,
+    ) -> Result<ExecSession, ExecError> {
+        let running = self
+            .container(pod, container)
+            .ok_or_else(|| ExecError::NotRunning {
+                pod: pod.to_owned(),
+                container: container.to_owned(),
+            })?;
+        crate::attach::attach(running, stdin, &self.inner.tasks)
+    }
+
+    /// A pod's network namespace, or the node's own; `None` when the pod has no sandbox here.
+    #[must_use]
+    pub fn network(&self, pod: Option<&str>) -> Option<SharedNetwork> {
+        match pod {
+            None => Some(self.inner.network.host()),
+            Some(uid) => {
+                let sandboxes = self.inner.sandboxes.lock();
+                sandboxes
+                    .get(uid)
+                    .map(|sandbox| sandbox.pod.network.clone())
+            }
+        }
+    }
+
+    /// How long the runtime runs, in microseconds of the host's time.
+    #[must_use]
+    pub fn age_us(&self) -> u64 {
+        let now_us = self.inner.clock.host_us();
+        now_us.saturating_sub(self.inner.since_us)
+    }
+
     /// What each running container uses.
     #[must_use]
     pub fn usage(&self) -> Vec<ContainerUsage> {
+        let now_us = self.inner.clock.host_us();
         let sandboxes = self.inner.sandboxes.lock();
         sandboxes
             .values()
@@ -192,6 +240,7 @@ impl NodeRuntime {
             .filter(|container| !container.over.is_cancelled())
             .map(|container| ContainerUsage {
                 id: container.id.clone(),
+                age_us: now_us.saturating_sub(container.since_us),
                 cpu_ns: container.cpu.used_ns(),
                 memory_bytes: container.memory.used(),
                 memory_peak_bytes: container.memory.peak(),
@@ -216,13 +265,14 @@ impl NodeRuntime {
         });
     }
 
-    fn create_sandbox(&self, uid: PodUid, name: String, ip: Ipv4Addr, search: Vec<String>) {
-        let made = self.inner.make_sandbox(&uid, name, ip, search);
+    fn create_sandbox(&self, config: SandboxConfig) {
+        let pod = config.pod.clone();
+        let made = self.inner.make_sandbox(config);
         self.spawn(async move {
             Some(match made {
-                Ok(()) => RuntimeEvent::SandboxReady { pod: uid },
+                Ok(()) => RuntimeEvent::SandboxReady { pod },
                 Err(error) => RuntimeEvent::SandboxFailed {
-                    pod: uid,
+                    pod,
                     message: format!("failed to create pod sandbox: {error}"),
                 },
             })
@@ -360,35 +410,12 @@ impl NodeRuntime {
         });
     }
 
-    fn probe(&self, id: ContainerId, probe: ProbeKind, action: ProbeAction, timeout_ms: u64) {
+    fn stop_sandbox(&self, uid: PodUid) {
         let inner = Arc::clone(&self.inner);
-        let target = {
-            let sandboxes = inner.sandboxes.lock();
-            sandboxes.get(&id.pod).and_then(|sandbox| {
-                let container = sandbox.containers.get(&id.container)?;
-                (container.id == id).then(|| (sandbox.pod.ip, Arc::clone(container)))
-            })
-        };
+        let sandbox = inner.sandboxes.lock().remove(&uid);
         self.spawn(async move {
-            let failure = match target {
-                Some((pod_ip, container)) => {
-                    let over = container.over.clone();
-                    let prober = Prober {
-                        host: inner.network.host(),
-                        pod_ip,
-                        container,
-                        clock: inner.clock.clone(),
-                        tasks: inner.tasks.clone(),
-                    };
-                    tokio::select! {
-                        biased;
-                        () = over.cancelled() => Some("the container has ended".to_owned()),
-                        failure = prober.run(&action, timeout_ms) => failure,
-                    }
-                }
-                None => Some("the container is not running".to_owned()),
-            };
-            Some(RuntimeEvent::Probed { id, probe, failure })
+            inner.end_sandbox(&uid, sandbox).await;
+            Some(RuntimeEvent::SandboxStopped { pod: uid })
         });
     }
 
@@ -396,12 +423,7 @@ impl NodeRuntime {
         let inner = Arc::clone(&self.inner);
         let sandbox = inner.sandboxes.lock().remove(&uid);
         self.spawn(async move {
-            if let Some(sandbox) = sandbox {
-                sandbox.cancel.cancel();
-                sandbox.tasks.close();
-                sandbox.tasks.wait().await;
-            }
-            inner.network.remove_pod(&uid);
+            inner.end_sandbox(&uid, sandbox).await;
             let at = Arc::clone(&inner);
             let pod = uid.clone();
             let removed = tokio::task::spawn_blocking(move || at.remove_files(&pod)).await;
@@ -447,28 +469,31 @@ impl Inner {
         }
     }
 
-    fn make_sandbox(
-        &self,
-        uid: &str,
-        name: String,
-        ip: Ipv4Addr,
-        search: Vec<String>,
-    ) -> std::io::Result<()> {
-        let folder = self.data_dir.join("pods").join(plain(uid)?);
+    fn make_sandbox(&self, config: SandboxConfig) -> std::io::Result<()> {
+        let SandboxConfig {
+            pod: uid,
+            hostname,
+            ip,
+            dns,
+            hosts,
+            ..
+        } = config;
+        let folder = self.data_dir.join("pods").join(plain(&uid)?);
         let mut sandboxes = self.sandboxes.lock();
-        if sandboxes.contains_key(uid) {
+        if sandboxes.contains_key(&uid) {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::AlreadyExists,
                 format!("pod {uid} has a sandbox already"),
             ));
         }
         std::fs::create_dir_all(&folder)?;
-        let network = self.network.add_pod(uid, ip, search.clone())?;
+        let network = self.network.add_pod(&uid, ip, dns.searches.clone())?;
         let sandbox = Sandbox {
             pod: Pod {
-                name,
+                name: hostname,
                 ip,
-                search,
+                dns,
+                hosts,
                 folder,
                 network,
             },
@@ -476,8 +501,18 @@ impl Inner {
             tasks: TaskTracker::new(),
             cancel: self.cancel.child_token(),
         };
-        sandboxes.insert(uid.to_owned(), sandbox);
+        sandboxes.insert(uid, sandbox);
         Ok(())
+    }
+
+    /// Ends what a sandbox still runs, then its network.
+    async fn end_sandbox(&self, uid: &str, sandbox: Option<Sandbox>) {
+        if let Some(sandbox) = sandbox {
+            sandbox.cancel.cancel();
+            sandbox.tasks.close();
+            sandbox.tasks.wait().await;
+        }
+        self.network.remove_pod(uid);
     }
 
     fn remove_files(&self, uid: &str) -> std::io::Result<()> {

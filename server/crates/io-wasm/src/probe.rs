@@ -1,5 +1,7 @@
-//! Runs one probe: HTTP and TCP from the node's own network to the pod's address, exec inside the container. Messages
-//! are the kubelet's.
+//! Runs one probe or hook: HTTP, TCP and gRPC from the node's own network to the pod's address, exec inside the
+//! container. Messages are the kubelet's.
+
+mod grpc;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use io_clock::Clock;
-use kubelet::runtime::ProbeAction;
+use kubelet::runtime::{HookAction, ProbeAction};
 use tokio_util::task::TaskTracker;
 
 use crate::container::Container;
@@ -39,15 +41,40 @@ impl Prober {
                     path,
                     host,
                     headers,
-                } => self.http(*port, path, host, headers).await,
+                } => match self.http(*port, path, host, headers).await? {
+                    200..400 => Ok(()),
+                    other => Err(format!("HTTP probe failed with statuscode: {other}")),
+                },
                 ProbeAction::TcpSocket { port } => self.connect(*port).await.map(drop),
                 ProbeAction::Exec { command } => self.exec(command).await,
+                ProbeAction::Grpc { port, service } => self.grpc(*port, service).await,
             }
         };
         tokio::select! {
             biased;
             result = probing => result.err(),
             () = self.clock.sleep_ms(timeout_ms) => Some(self.timed_out(action, timeout_ms)),
+        }
+    }
+
+    /// Carries out a hook: `None` when it succeeds, else the failure in words. To a request any answer is good.
+    pub(crate) async fn hook(&self, action: &HookAction, timeout_ms: u64) -> Option<String> {
+        match action {
+            HookAction::Sleep { ms } => {
+                self.clock.sleep_ms((*ms).min(timeout_ms)).await;
+                (*ms > timeout_ms).then(|| "the grace period is over".to_owned())
+            }
+            HookAction::Run(ProbeAction::HttpGet {
+                port,
+                path,
+                host,
+                headers,
+            }) => tokio::select! {
+                biased;
+                answer = self.http(*port, path, host, headers) => answer.err(),
+                () = self.clock.sleep_ms(timeout_ms) => Some("the grace period is over".to_owned()),
+            },
+            HookAction::Run(action) => self.run(action, timeout_ms).await,
         }
     }
 
@@ -60,6 +87,10 @@ impl Prober {
             ProbeAction::TcpSocket { port } => {
                 format!("dial tcp {}:{port}: i/o timeout", self.pod_ip)
             }
+            ProbeAction::Grpc { service, .. } => format!(
+                "timeout: failed to connect service \"{service}\" within {}: context deadline exceeded",
+                seconds(timeout_ms)
+            ),
             ProbeAction::Exec { command } => format!(
                 "command timed out: \"{}\" timed out after {}",
                 command.join(" "),
@@ -92,7 +123,7 @@ impl Prober {
         path: &str,
         host: &str,
         headers: &[(String, String)],
-    ) -> Result<(), String> {
+    ) -> Result<u16, String> {
         let url = self.url(port, path);
         let failed = |why: String| format!("Get \"{url}\": {why}");
         let uri: http::Uri = url.parse().map_err(|error| failed(format!("{error}")))?;
@@ -131,15 +162,8 @@ impl Prober {
                 Err(error) => Err(error),
             },
         };
-        let status = answer.map_err(|error| failed(error.to_string()))?.status();
-        if (200..400).contains(&status.as_u16()) {
-            Ok(())
-        } else {
-            Err(format!(
-                "HTTP probe failed with statuscode: {}",
-                status.as_u16()
-            ))
-        }
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
+        Ok(answer.status().as_u16())
     }
 
     async fn exec(&self, command: &[String]) -> Result<(), String> {

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use shared::Object;
 
 use crate::config::KubeletConfig;
+use crate::eviction::CRITICAL_PRIORITY;
+use crate::pressure::{Pressure, Signal};
 use crate::spec::PodSpec;
+use crate::status::qos_class;
 
 /// Why a pod is refused: `status.reason`, and what `status.message` and the event say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +24,9 @@ pub(crate) fn admit<'a>(
     others: impl Iterator<Item = &'a PodSpec> + Clone,
     node: Option<&Object>,
     config: &KubeletConfig,
+    pressure: Pressure,
 ) -> Result<(), Refusal> {
+    under_pressure(pod, pressure)?;
     let empty = BTreeMap::new();
     let labels = node.and_then(|n| n.at("/metadata/labels")?.as_object());
     let labels: BTreeMap<&str, &str> = labels.map_or(empty, |map| {
@@ -72,6 +77,31 @@ pub(crate) fn admit<'a>(
     Ok(())
 }
 
+/// What the node is short of keeps pods away that ask for nothing, or for disk (`eviction_manager.Admit`).
+fn under_pressure(pod: &PodSpec, pressure: Pressure) -> Result<(), Refusal> {
+    let on: Vec<Signal> = Signal::ALL
+        .into_iter()
+        .filter(|s| pressure.is_on(*s))
+        .collect();
+    if on.is_empty() || pod.priority >= CRITICAL_PRIORITY {
+        return Ok(());
+    }
+    let tolerates = pod.tolerations.iter().any(|t| {
+        let key = t.key == "node.kubernetes.io/memory-pressure"
+            || (t.key.is_empty() && t.operator == "Exists");
+        let effect = t.effect.is_empty() || t.effect == "NoSchedule";
+        key && effect && (t.operator == "Exists" || t.value.is_empty())
+    });
+    if on == [Signal::Memory] && (qos_class(pod) != "BestEffort" || tolerates) {
+        return Ok(());
+    }
+    let names: Vec<&str> = on.iter().map(|s| s.condition()).collect();
+    Err(Refusal {
+        reason: "Evicted",
+        message: format!("The node had condition: [{}]. ", names.join(" ")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +144,13 @@ mod tests {
                 "NodeAffinity: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
             ),
         ] {
-            let got = admit(pod, others.iter().copied(), Some(&node), &config);
+            let got = admit(
+                pod,
+                others.iter().copied(),
+                Some(&node),
+                &config,
+                Pressure::default(),
+            );
             assert_eq!(
                 got.err()
                     .map(|r| format!("{}: {}", r.reason, r.message))

@@ -46,13 +46,22 @@ pub(crate) fn build(worker: &Worker, phase: &str) -> Vec<Condition> {
         Condition::no("PodReadyToStartContainers", "", String::new())
     };
     let containers = containers_ready(&worker.units, phase);
-    vec![
+    let mut all = vec![
         network,
         initialized(worker, phase),
         ready(worker, &containers),
         containers,
         Condition::yes("PodScheduled"),
-    ]
+    ];
+    let evicted = |(reason, _): &&(String, String)| reason == "Evicted";
+    if let Some((_, message)) = worker.failure.as_ref().filter(evicted) {
+        all.push(Condition {
+            reason: "TerminationByKubelet",
+            message: message.clone(),
+            ..Condition::yes("DisruptionTarget")
+        });
+    }
+    all
 }
 
 fn names(units: &[Unit], which: impl Fn(&Unit) -> bool) -> String {
@@ -68,7 +77,7 @@ fn initialized(worker: &Worker, phase: &str) -> Condition {
     let incomplete = |u: &Unit| match u.role {
         Role::Init => !u.is_ready(),
         Role::Sidecar => !u.is_started(),
-        Role::App => false,
+        Role::App | Role::Ephemeral => false,
     };
     if phase == "Succeeded" {
         return Condition {
@@ -87,7 +96,7 @@ fn initialized(worker: &Worker, phase: &str) -> Condition {
 }
 
 fn containers_ready(units: &[Unit], phase: &str) -> Condition {
-    let unready = |u: &Unit| u.role != Role::Init && !u.is_ready();
+    let unready = |u: &Unit| u.role.counts() && !u.is_ready();
     match phase {
         "Succeeded" => Condition::no("ContainersReady", "PodCompleted", String::new()),
         "Failed" => Condition::no("ContainersReady", "PodFailed", String::new()),

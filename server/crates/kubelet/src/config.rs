@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::pressure::Signal;
+
 /// Settings of one kubelet. Amounts of memory and storage are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeletConfig {
@@ -13,9 +15,9 @@ pub struct KubeletConfig {
     pub container_runtime_version: String,
     /// Millicores that pods may use.
     pub cpu_millis: u64,
-    /// Memory that pods may use.
+    /// Memory of the node; what pods may use is less by the eviction threshold.
     pub memory_bytes: u64,
-    /// Storage that pods may use.
+    /// Storage of the node; what pods may use is less by the eviction threshold.
     pub ephemeral_storage_bytes: u64,
     /// How many pods may run (`--max-pods`).
     pub max_pods: u64,
@@ -27,6 +29,10 @@ pub struct KubeletConfig {
     pub taints: Vec<(String, String, String)>,
     /// Names this machine and boot in `nodeInfo`; any stable text.
     pub machine_id: String,
+    /// Fewer bytes of memory than this available, and pods are evicted (`memory.available`).
+    pub eviction_memory_bytes: u64,
+    /// A smaller part of the storage than this available, in percent, and pods are evicted (`nodefs.available`).
+    pub eviction_storage_percent: u8,
     /// The kubelet's own port, in `status.daemonEndpoints`.
     pub port: u16,
 }
@@ -47,6 +53,8 @@ impl KubeletConfig {
             labels: Vec::new(),
             taints: Vec::new(),
             machine_id: node_name.into(),
+            eviction_memory_bytes: 100 << 20,
+            eviction_storage_percent: 10,
             port: 10_250,
         }
     }
@@ -55,8 +63,11 @@ impl KubeletConfig {
     pub(crate) fn allocatable(&self, resource: &str) -> Option<u64> {
         match resource {
             "cpu" => Some(self.cpu_millis),
-            "memory" => Some(self.memory_bytes),
-            "ephemeral-storage" => Some(self.ephemeral_storage_bytes),
+            "memory" => Some(self.memory_bytes.saturating_sub(self.eviction_memory_bytes)),
+            "ephemeral-storage" => {
+                let kept = Signal::Storage.threshold(self);
+                Some(self.ephemeral_storage_bytes.saturating_sub(kept))
+            }
             "pods" => Some(self.max_pods),
             _ => None,
         }

@@ -10,6 +10,7 @@ use crate::config::KubeletConfig;
 use crate::images::Images;
 use crate::runtime::RuntimeCommand;
 use crate::sources::Sources;
+use crate::tokens::{TokenKey, Tokens};
 
 /// Borrowed from the kubelet for one pod's turn.
 pub(crate) struct Context<'a> {
@@ -17,6 +18,7 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a KubeletConfig,
     pub(crate) sources: Sources<'a>,
     pub(crate) images: &'a mut Images,
+    pub(crate) tokens: &'a mut Tokens,
     /// `None` until the node has a pod range.
     pub(crate) ipam: Option<&'a mut Ipam>,
     pub(crate) out: &'a mut Out,
@@ -28,6 +30,8 @@ pub(crate) struct Out {
     pub(crate) commands: VecDeque<RuntimeCommand>,
     pub(crate) events: Vec<Happening>,
     pub(crate) done: Vec<Done>,
+    /// Tokens to ask the apiserver for.
+    pub(crate) tokens: Vec<TokenKey>,
 }
 
 /// Something to tell the user as an Event.

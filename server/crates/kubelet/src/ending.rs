@@ -1,14 +1,12 @@
-//! How a pod ends: deleted, finished or failed. Containers first, sidecars last in reverse order, then the sandbox.
+//! How a pod ends: deleted, finished or failed. Containers first, sidecars last in reverse order, then the sandbox,
+//! and on deletion everything that is left of it.
 
 use shared::Millis;
 
 use crate::context::Context;
 use crate::runtime::RuntimeCommand;
-use crate::unit::{Role, State, Unit};
+use crate::unit::{State, Unit};
 use crate::worker::{Sandbox, Worker};
-
-/// What a container gets at least when the pod's grace is used up (`minimumGracePeriodInSeconds`).
-const GRACE_MIN_MS: u64 = 2000;
 
 /// A pod on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +28,17 @@ impl Ending {
         }
     }
 
-    /// The pod failed as a whole.
+    /// The pod failed as a whole; its containers have the grace of its spec.
     pub(crate) fn failed(now: Millis) -> Self {
         Self::finished(now)
+    }
+
+    /// The node needs the room: its containers have so many milliseconds.
+    pub(crate) fn evicted(grace_ms: u64, now: Millis) -> Self {
+        Self {
+            grace_ms: Some(grace_ms),
+            ..Self::finished(now)
+        }
     }
 }
 
@@ -53,30 +59,24 @@ impl Worker {
     /// Steps on the way out.
     pub(crate) fn sync_ending(&mut self, ctx: &mut Context<'_>) {
         let Some(ending) = self.ending else { return };
-        let total = ending.grace_ms.unwrap_or(self.spec.grace_ms());
-        let left = total.saturating_sub(ctx.now.since(ending.since));
-        let main = |u: &Unit| u.role != Role::Sidecar && u.is_active();
-        if self.units.iter().any(main) {
+        if self.units.iter().any(Unit::is_active) {
+            let total = ending.grace_ms.unwrap_or(self.spec.grace_ms());
+            let deadline = ending.since.plus_ms(total);
             for i in 0..self.units.len() {
-                if self.units.get(i).is_some_and(main) {
-                    self.stop(i, left, "Stopping container", ctx);
-                }
+                self.stop(i, deadline, "Stopping container", ctx);
             }
-        } else if let Some(last) = self.units.iter().rposition(Unit::is_active) {
-            let grace = if total == 0 {
-                0
-            } else {
-                left.max(GRACE_MIN_MS)
-            };
-            self.stop(last, grace, "Stopping container", ctx);
-        } else {
-            self.settle();
-            if ending.deleted {
-                self.remove_sandbox(ctx);
-            }
-            return;
+            return self.run_probes(ctx);
         }
-        self.run_probes(ctx);
+        self.settle();
+        if ending.deleted {
+            self.remove_sandbox(ctx);
+        } else if self.sandbox == Sandbox::Ready {
+            self.sandbox = Sandbox::Stopping;
+            let pod = self.uid().into();
+            ctx.out
+                .commands
+                .push_back(RuntimeCommand::StopSandbox { pod });
+        }
     }
 
     /// What will not run any more shows how it last ended.
@@ -90,48 +90,36 @@ impl Worker {
 
     fn remove_sandbox(&mut self, ctx: &mut Context<'_>) {
         match self.sandbox {
-            Sandbox::None | Sandbox::Failed { .. } => self.sandbox_removed(ctx),
-            Sandbox::Ready | Sandbox::Creating => {
+            Sandbox::None | Sandbox::Failed { .. } if !self.stored => self.sandbox_removed(ctx),
+            Sandbox::Removing | Sandbox::Removed => {}
+            _ => {
                 self.sandbox = Sandbox::Removing;
                 let pod = self.uid().into();
                 ctx.out
                     .commands
                     .push_back(RuntimeCommand::RemoveSandbox { pod });
             }
-            Sandbox::Removing | Sandbox::Removed => {}
         }
     }
 
-    /// Nothing of the pod is left in the engine: its address is free.
+    /// The pod's network is given back: so is its address.
+    pub(crate) fn sandbox_stopped(&mut self, ctx: &mut Context<'_>) {
+        if self.sandbox == Sandbox::Stopping {
+            self.sandbox = Sandbox::Stopped;
+            self.stored = true;
+            self.release_address(ctx);
+        }
+    }
+
+    /// Nothing of the pod is left in the engine.
     pub(crate) fn sandbox_removed(&mut self, ctx: &mut Context<'_>) {
         self.sandbox = Sandbox::Removed;
-        if let Some(ipam) = ctx.ipam.as_deref_mut() {
-            ipam.release(self.pod.uid());
-        }
+        self.release_address(ctx);
     }
 
-    /// Asks the engine to end a container, once; again only to shorten the grace.
-    pub(crate) fn stop(&mut self, i: usize, grace_ms: u64, why: &str, ctx: &mut Context<'_>) {
-        let Some(unit) = self.units.get_mut(i).filter(|u| u.is_active()) else {
-            return;
-        };
-        let deadline = ctx.now.plus_ms(grace_ms).0;
-        if unit.stopping.is_some_and(|until| until <= deadline) {
-            return;
-        }
-        let first = unit.stopping.replace(deadline).is_none();
-        let (id, name) = (unit.id(self.pod.uid()), unit.spec.name.clone());
-        ctx.out
-            .commands
-            .push_back(RuntimeCommand::StopContainer { id, grace_ms });
-        if first {
-            let message = if why == "Stopping container" {
-                format!("{why} {name}")
-            } else {
-                format!("Container {name} {why}")
-            };
-            self.note(ctx, "stop", message.clone());
-            self.event(ctx, Some(i), "Normal", "Killing", message);
+    fn release_address(&self, ctx: &mut Context<'_>) {
+        if let Some(ipam) = ctx.ipam.as_deref_mut() {
+            ipam.release(self.pod.uid());
         }
     }
 }

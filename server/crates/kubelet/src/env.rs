@@ -179,5 +179,21 @@ pub(crate) fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Str
     out
 }
 
+/// Replaces `$(NAME)` as [`expand`] does; the error is a name that has no value.
+pub(crate) fn expand_strictly(
+    text: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<String, String> {
+    let missing = std::cell::RefCell::new(None);
+    let out = expand(text, |name| {
+        let value = lookup(name);
+        if value.is_none() {
+            missing.replace(Some(name.to_owned()));
+        }
+        value
+    });
+    missing.into_inner().map_or(Ok(out), Err)
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
 //! The kubelet: turns the pods bound to a node into running containers and reports what became of them.
 //!
 //! Pure: it decides, the engine behind [`runtime`] executes, the driver moves requests and events between them. What it
-//! does not do: logs, exec and port-forward, which the shell routes by [`Kubelet::container`]; service-account tokens,
-//! hooks, gRPC probes and node-pressure eviction.
+//! does not do: logs, exec and port-forward, which the shell routes by [`Kubelet::container`].
 
 mod admission;
 mod backoff;
@@ -12,19 +11,28 @@ mod context;
 mod downward;
 mod ending;
 mod env;
+mod eviction;
+mod hooks;
 mod images;
 mod kubelet;
 mod lease;
 mod node_status;
 mod phase;
+mod pressure;
 mod probes;
+mod probing;
+mod pulling;
+mod refresh;
 mod resume;
 pub mod runtime;
+mod sandbox;
 mod sources;
 mod spec;
 mod start;
 mod status;
+mod stopping;
 mod timers;
+mod tokens;
 mod unit;
 mod volumes;
 mod worker;

@@ -7,6 +7,7 @@ use shared::{KindRef, Millis, Object, ObjectKey, Status};
 
 use crate::conditions::find;
 use crate::config::KubeletConfig;
+use crate::pressure::{Pressure, Signal};
 
 /// How often the status is looked at.
 const UPDATE_MS: u64 = 10_000;
@@ -22,6 +23,14 @@ pub(crate) const NETWORK_NOT_READY: &str = "container runtime network not ready:
 /// `nodes`.
 pub(crate) fn nodes() -> KindRef {
     KindRef::new("", "v1", "nodes")
+}
+
+/// How the node is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Health<'a> {
+    /// Why the pod network is not up.
+    pub(crate) network: Result<(), &'a str>,
+    pub(crate) pressure: Pressure,
 }
 
 /// Keeps the Node up to date.
@@ -48,7 +57,7 @@ impl NodeStatus {
         &mut self,
         node: Option<&Object>,
         config: &KubeletConfig,
-        network: Result<(), &str>,
+        health: Health<'_>,
         now: Millis,
     ) -> Option<Request> {
         if self.in_flight || self.due > now {
@@ -56,7 +65,7 @@ impl NodeStatus {
         }
         self.due = now.plus_ms(UPDATE_MS);
         let request = match node {
-            None => Request::create(nodes(), registration(config, network, now)),
+            None => Request::create(nodes(), registration(config, health, now)),
             Some(node) => {
                 let key = node.key();
                 if let Some(labels) = missing_labels(node, config) {
@@ -64,7 +73,7 @@ impl NodeStatus {
                     self.due = now;
                     Request::patch(nodes(), &key, PatchKind::Strategic, patch)
                 } else {
-                    let status = status(config, network, node.items("/status/conditions"), now);
+                    let status = status(config, health, node.items("/status/conditions"), now);
                     let fresh = self.reported.is_some_and(|at| now.since(at) < REPORT_MS);
                     if fresh && same(node.at("/status"), &status) {
                         return None;
@@ -112,7 +121,7 @@ fn missing_labels(node: &Object, config: &KubeletConfig) -> Option<Value> {
     (!missing.is_empty()).then_some(Value::Object(missing))
 }
 
-fn registration(config: &KubeletConfig, network: Result<(), &str>, now: Millis) -> Value {
+fn registration(config: &KubeletConfig, health: Health<'_>, now: Millis) -> Value {
     let labels: serde_json::Map<String, Value> = labels(config)
         .into_iter()
         .map(|(k, v)| (k.to_owned(), Value::from(v)))
@@ -133,25 +142,27 @@ fn registration(config: &KubeletConfig, network: Result<(), &str>, now: Millis) 
         "kind": "Node",
         "metadata": {"name": config.node_name, "labels": labels},
         "spec": spec,
-        "status": status(config, network, &[], now),
+        "status": status(config, health, &[], now),
     })
 }
 
 /// `status` as it should be; a condition's transition time stays while its status does.
-fn status(
-    config: &KubeletConfig,
-    network: Result<(), &str>,
-    before: &[Value],
-    now: Millis,
-) -> Value {
-    let amounts = json!({
-        "cpu": cpu(config.cpu_millis),
-        "memory": binary(config.memory_bytes),
-        "ephemeral-storage": binary(config.ephemeral_storage_bytes),
-        "pods": config.max_pods.to_string(),
-    });
-    let pressure = |kind, reason, message| condition(kind, "False", reason, message, before, now);
-    let ready = match network {
+fn status(config: &KubeletConfig, health: Health<'_>, before: &[Value], now: Millis) -> Value {
+    let amounts = |memory: u64, storage: u64| {
+        json!({
+            "cpu": cpu(config.cpu_millis),
+            "memory": binary(memory),
+            "ephemeral-storage": binary(storage),
+            "pods": config.max_pods.to_string(),
+        })
+    };
+    let allocatable = |resource: &str| config.allocatable(resource).unwrap_or(0);
+    let pressure = |signal, bad: [&str; 2], good: [&str; 2]| {
+        let on = health.pressure.is_on(signal);
+        let (status, [reason, message]) = if on { ("True", bad) } else { ("False", good) };
+        condition(signal.condition(), status, reason, message, before, now)
+    };
+    let ready = match health.network {
         Ok(()) => condition(
             "Ready",
             "True",
@@ -167,12 +178,20 @@ fn status(
             {"type": "InternalIP", "address": config.node_ip.to_string()},
             {"type": "Hostname", "address": config.node_name},
         ],
-        "capacity": amounts,
-        "allocatable": amounts,
+        "capacity": amounts(config.memory_bytes, config.ephemeral_storage_bytes),
+        "allocatable": amounts(allocatable("memory"), allocatable("ephemeral-storage")),
         "conditions": [
-            pressure("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-            pressure("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-            pressure("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            pressure(
+                Signal::Memory,
+                ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
+                ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+            ),
+            pressure(
+                Signal::Storage,
+                ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+                ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+            ),
+            condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available", before, now),
             ready,
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": config.port}},
@@ -202,7 +221,7 @@ fn cpu(millis: u64) -> String {
 
 /// Bytes with the largest binary suffix that leaves them whole: the canonical form of the quantity, which is how the
 /// API shows them again.
-fn binary(bytes: u64) -> String {
+pub(crate) fn binary(bytes: u64) -> String {
     const SUFFIXES: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
     let (mut amount, mut suffix) = (bytes, 0);
     while amount > 0 && amount.is_multiple_of(1024) && suffix + 1 < SUFFIXES.len() {
@@ -294,7 +313,13 @@ mod tests {
         let config = KubeletConfig::new("n1", Ipv4Addr::new(10, 0, 0, 1));
         let mut kept = NodeStatus::default();
         let not_ready = Err(NETWORK_NOT_READY);
-        let create = kept.request(None, &config, not_ready, Millis(0)).unwrap();
+        let health = |network| Health {
+            network,
+            pressure: Pressure::default(),
+        };
+        let create = kept
+            .request(None, &config, health(not_ready), Millis(0))
+            .unwrap();
         let client::Body::Object(mut node) = create.body else {
             panic!("a create")
         };
@@ -309,7 +334,7 @@ mod tests {
             (330_000, Ok(())),
         ] {
             let object = Object::new(node.clone());
-            let request = kept.request(Some(&object), &config, network, Millis(now));
+            let request = kept.request(Some(&object), &config, health(network), Millis(now));
             kept.answered(&ok(), Millis(now));
             if let Some(client::Body::Patch(_, patch)) = request.map(|r| r.body) {
                 node["status"] = patch["status"].clone();

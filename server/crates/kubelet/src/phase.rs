@@ -12,6 +12,7 @@ pub(crate) fn phase(
 ) -> &'static str {
     let (mut pending_init, mut failed_init) = (false, false);
     let (mut waiting, mut running, mut stopped, mut succeeded) = (0, 0, 0, 0);
+    let mut restarts = false;
     for unit in units {
         match unit.role {
             Role::Init => match (unit.shown(), &unit.last) {
@@ -23,13 +24,15 @@ pub(crate) fn phase(
                 pending_init |= !initialized && !unit.is_started();
                 running += usize::from(unit.is_running());
             }
+            Role::Ephemeral => {}
             Role::App => match (unit.shown(), &unit.last) {
                 (State::Running { .. }, _) => running += 1,
                 (State::Exited(exit), _) => {
                     stopped += 1;
                     succeeded += usize::from(exit.exit_code == 0);
+                    restarts |= unit.is_active() || unit.wants_run(policy);
                 }
-                (State::Waiting { .. }, Some(_)) => stopped += 1,
+                (State::Waiting { .. }, Some(_)) => (stopped, restarts) = (stopped + 1, true),
                 _ => waiting += 1,
             },
         }
@@ -44,13 +47,14 @@ pub(crate) fn phase(
     if (pending_init || failed_init) && !initialized || waiting > 0 {
         return "Pending";
     }
-    match policy {
-        _ if running > 0 => "Running",
-        _ if stopped == 0 => "Pending",
-        RestartPolicy::Always => "Running",
-        _ if stopped == succeeded => "Succeeded",
-        RestartPolicy::Never => "Failed",
-        RestartPolicy::OnFailure => "Running",
+    if stopped == 0 && running == 0 {
+        "Pending"
+    } else if running > 0 || restarts {
+        "Running"
+    } else if stopped == succeeded {
+        "Succeeded"
+    } else {
+        "Failed"
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::Millis;
 
 use crate::runtime::{ProbeAction, ProbeKind};
-use crate::spec::{ContainerSpec, ProbeSpec};
+use crate::spec::{ContainerSpec, HttpGet, ProbeSpec};
 
 /// The probes of one run of a container.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -186,40 +186,49 @@ impl Probes {
     }
 }
 
+fn port_of(port: &Value, container: &ContainerSpec) -> Result<u16, String> {
+    let found = container.port(port);
+    found.ok_or_else(|| format!("couldn't find port: {port}"))
+}
+
+/// An `httpGet` for the engine; in words why it cannot be sent.
+pub(crate) fn http_get(get: &HttpGet, container: &ContainerSpec) -> Result<ProbeAction, String> {
+    if get.scheme.eq_ignore_ascii_case("https") {
+        return Err("this node asks over HTTP only: no workload of it serves TLS".into());
+    }
+    let path = match get.path.as_str() {
+        "" => "/".into(),
+        path => path.to_owned(),
+    };
+    let headers = get.http_headers.iter();
+    Ok(ProbeAction::HttpGet {
+        port: port_of(&get.port, container)?,
+        path,
+        host: get.host.clone(),
+        headers: headers.map(|h| (h.name.clone(), h.value.clone())).collect(),
+    })
+}
+
 /// What the engine is to do; in words why it cannot.
 fn action(spec: &ProbeSpec, container: &ContainerSpec) -> Result<ProbeAction, String> {
-    let port = |port: &Value| {
-        container
-            .port(port)
-            .ok_or_else(|| format!("couldn't find port: {port}"))
-    };
     if let Some(exec) = &spec.exec {
         let command = exec.command.clone();
         return Ok(ProbeAction::Exec { command });
     }
     if let Some(get) = &spec.http_get {
-        let path = if get.path.is_empty() {
-            "/".into()
-        } else {
-            get.path.clone()
-        };
-        let headers = get
-            .http_headers
-            .iter()
-            .map(|h| (h.name.clone(), h.value.clone()));
-        return Ok(ProbeAction::HttpGet {
-            port: port(&get.port)?,
-            path,
-            host: get.host.clone(),
-            headers: headers.collect(),
-        });
+        return http_get(get, container);
     }
     if let Some(tcp) = &spec.tcp_socket {
-        return Ok(ProbeAction::TcpSocket {
-            port: port(&tcp.port)?,
+        let port = port_of(&tcp.port, container)?;
+        return Ok(ProbeAction::TcpSocket { port });
+    }
+    if let Some(grpc) = &spec.grpc {
+        return Ok(ProbeAction::Grpc {
+            port: grpc.port,
+            service: grpc.service.clone(),
         });
     }
-    Err("this node runs httpGet, tcpSocket and exec probes only".into())
+    Err("missing probe handler".into())
 }
 
 /// `Startup`, `Liveness`, `Readiness`: how events name a probe.
@@ -345,7 +354,16 @@ mod tests {
             ),
             (
                 json!({"grpc": {"port": 5}}),
-                "Err(\"this node runs httpGet, tcpSocket and exec probes only\")",
+                "Ok(Grpc { port: 5, service: \"\" })",
+            ),
+            (
+                json!({"grpc": {"port": 5, "service": "x"}, "timeoutSeconds": 2}),
+                "Ok(Grpc { port: 5, service: \"x\" })",
+            ),
+            (json!({}), "Err(\"missing probe handler\")"),
+            (
+                json!({"httpGet": {"port": 5, "scheme": "HTTPS"}}),
+                "Err(\"this node asks over HTTP only: no workload of it serves TLS\")",
             ),
             (
                 json!({"exec": {"command": ["ls"]}}),

@@ -15,13 +15,9 @@ pub(crate) fn carry_on(worker: &mut Worker, now: Millis) {
     let pod = worker.pod.clone();
     let over = matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
     for unit in &mut worker.units {
-        let list = if unit.role == Role::App {
-            "/status/containerStatuses"
-        } else {
-            "/status/initContainerStatuses"
-        };
+        let list = format!("/status/{}", unit.role.status_list());
         let name = Some(unit.spec.name.as_str());
-        let statuses = pod.items(list);
+        let statuses = pod.items(&list);
         if let Some(status) = statuses
             .iter()
             .find(|s| s.get("name").and_then(Value::as_str) == name)
@@ -29,6 +25,7 @@ pub(crate) fn carry_on(worker: &mut Worker, now: Millis) {
             worker.resumed |= one(unit, status, over, now);
         }
     }
+    worker.stored = worker.resumed;
     if over {
         let (reason, message) = (pod.text("/status/reason"), pod.text("/status/message"));
         if !reason.is_empty() {

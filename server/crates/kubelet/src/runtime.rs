@@ -28,20 +28,8 @@ impl std::fmt::Display for ContainerId {
 /// What the kubelet asks of the engine. Every command is answered by one or more [`RuntimeEvent`]s.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RuntimeCommand {
-    /// Make the pod's sandbox: its network namespace with this address. Answered by `SandboxReady` or
-    /// `SandboxFailed`.
-    CreateSandbox {
-        /// The pod.
-        pod: PodUid,
-        /// For log paths and host names.
-        namespace: String,
-        /// The pod's name: its host name.
-        name: String,
-        /// The pod's address.
-        ip: Ipv4Addr,
-        /// `/etc/resolv.conf` of the pod: name servers and search domains.
-        dns_search: Vec<String>,
-    },
+    /// Make the pod's sandbox: its network namespace with its address. Answered by `SandboxReady` or `SandboxFailed`.
+    CreateSandbox(Box<SandboxConfig>),
     /// Make an image ready to run: resolve the name, fetch, compile or load from cache. Answered by `ImageReady` or
     /// `ImageFailed`.
     PullImage {
@@ -73,11 +61,73 @@ pub enum RuntimeCommand {
         /// How long it may take, in milliseconds.
         timeout_ms: u64,
     },
+    /// Carry out a hook of a container once. Answered by `HookDone`, at the latest when its time is over or the
+    /// container has ended.
+    RunHook {
+        /// Which run.
+        id: ContainerId,
+        /// Which of its hooks; comes back in the event.
+        hook: HookKind,
+        /// What to do.
+        action: HookAction,
+        /// How long it may take, in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Put new content into file volumes of a pod whose containers run: each changes as a whole or not at all.
+    /// Answered by `VolumesUpdated`.
+    UpdateVolumes {
+        /// The pod.
+        pod: PodUid,
+        /// The volumes that changed, each a [`Volume::Files`].
+        volumes: Vec<Volume>,
+    },
+    /// Measure what the pods use. Answered by `Measured`.
+    Measure {
+        /// Also what they store, which means walking their directories.
+        storage: bool,
+    },
+    /// Give back the network namespace of a pod that has ended; logs and volumes stay. Answered by `SandboxStopped`.
+    StopSandbox {
+        /// The pod.
+        pod: PodUid,
+    },
     /// Remove the sandbox, its stopped containers and its volumes. Answered by `SandboxRemoved`.
     RemoveSandbox {
         /// The pod.
         pod: PodUid,
     },
+}
+
+/// A pod's sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// The pod.
+    pub pod: PodUid,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The host name of its containers.
+    pub hostname: String,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// `/etc/resolv.conf`.
+    pub dns: DnsConfig,
+    /// Further lines of `/etc/hosts`: address and names.
+    pub hosts: Vec<(String, Vec<String>)>,
+}
+
+/// `/etc/resolv.conf` of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// Name servers beside the cluster's.
+    pub servers: Vec<String>,
+    /// The cluster's name server is asked first.
+    pub cluster: bool,
+    /// Search domains.
+    pub searches: Vec<String>,
+    /// `ndots:5`, ...
+    pub options: Vec<String>,
 }
 
 /// A container to start.
@@ -111,6 +161,10 @@ pub struct ContainerConfig {
     pub stdin_once: bool,
     /// It has a terminal.
     pub tty: bool,
+    /// Where it leaves its last words, a path inside the container; empty for the usual one.
+    pub termination_message_path: String,
+    /// The end of its log stands in for last words after a failure (`FallbackToLogsOnError`).
+    pub termination_message_from_log: bool,
 }
 
 /// A volume as one container sees it.
@@ -120,8 +174,21 @@ pub struct Mount {
     pub path: String,
     /// What is in it.
     pub volume: Volume,
+    /// The file or directory of the volume that is mounted, as it is when the container starts; empty for the whole
+    /// volume. A path that does not exist becomes a directory.
+    pub sub_path: String,
     /// Refuses writes.
     pub read_only: bool,
+}
+
+impl Volume {
+    /// The volume's name in the pod.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::EmptyDir { name } | Self::Files { name, .. } => name,
+        }
+    }
 }
 
 /// The content of a volume.
@@ -176,6 +243,52 @@ pub enum ProbeAction {
         /// The command.
         command: Vec<String>,
     },
+    /// The gRPC health checking protocol on the pod's address; `SERVING` is success.
+    Grpc {
+        /// The port.
+        port: u16,
+        /// The service asked for, empty for the server as a whole.
+        service: String,
+    },
+}
+
+/// Which hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HookKind {
+    /// Right after the container was started, which counts as running when the hook is done.
+    PostStart,
+    /// Before the container is asked to end.
+    PreStop,
+}
+
+/// What a hook does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookAction {
+    /// What a probe can do as well; any answer to a request is success.
+    Run(ProbeAction),
+    /// Nothing, for so many milliseconds.
+    Sleep {
+        /// How long.
+        ms: u64,
+    },
+}
+
+/// What one pod uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodUsage {
+    /// By container name.
+    pub containers: BTreeMap<String, Usage>,
+    /// Bytes stored in each volume, by volume name.
+    pub volumes: BTreeMap<String, u64>,
+}
+
+/// What one container uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Bytes in its own files and logs.
+    pub storage_bytes: u64,
 }
 
 /// What the engine tells the kubelet.
@@ -192,6 +305,11 @@ pub enum RuntimeEvent {
         pod: PodUid,
         /// Why.
         message: String,
+    },
+    /// The pod's network namespace is given back.
+    SandboxStopped {
+        /// The pod.
+        pod: PodUid,
     },
     /// Everything of the pod is gone.
     SandboxRemoved {
@@ -250,5 +368,28 @@ pub enum RuntimeEvent {
         probe: ProbeKind,
         /// `None` on success, else the failure in words: `HTTP probe failed with statuscode: 500`.
         failure: Option<String>,
+    },
+    /// A hook is over.
+    HookDone {
+        /// Which run.
+        id: ContainerId,
+        /// Which hook.
+        hook: HookKind,
+        /// `None` on success, else the failure in words.
+        failure: Option<String>,
+    },
+    /// New content of volumes is in place.
+    VolumesUpdated {
+        /// The pod.
+        pod: PodUid,
+        /// Why it is not.
+        failure: Option<String>,
+    },
+    /// What the pods use.
+    Measured {
+        /// By pod.
+        pods: BTreeMap<PodUid, PodUsage>,
+        /// Storage was measured as well.
+        storage: bool,
     },
 }

@@ -120,6 +120,16 @@ impl PodSpec {
         self.init_containers.iter().chain(&self.containers)
     }
 
+    /// A volume or container may not store more than so much.
+    pub(crate) fn limits_storage(&self) -> bool {
+        let volume = |v: &VolumeSpec| {
+            let e = v.empty_dir.as_ref();
+            e.is_some_and(|e| e.in_memory() || e.limit().is_some())
+        };
+        let container = |c: &ContainerSpec| c.limit("ephemeral-storage").is_some();
+        self.volumes.iter().any(volume) || self.containers.iter().any(container)
+    }
+
     /// What the pod asks of the node for `resource`: the larger of the containers' sum (with sidecars) and the largest
     /// init container together with the sidecars before it, plus overhead (KEP-753).
     pub(crate) fn request(&self, resource: &str) -> Quantity {

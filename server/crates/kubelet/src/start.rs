@@ -1,11 +1,11 @@
-//! Getting one container to run: back-off, image, configuration, start; and what the engine says about it.
+//! Getting one container to run: back-off, configuration, start; and what the engine says about the run.
 
 use shared::Millis;
 
 use crate::context::Context;
 use crate::env;
-use crate::probes::{Verdict, word};
-use crate::runtime::{ContainerConfig, ProbeKind, RuntimeCommand};
+use crate::refresh;
+use crate::runtime::{ContainerConfig, RuntimeCommand};
 use crate::spec::PullPolicy;
 use crate::unit::{ImageState, Role, State, Unit};
 use crate::volumes;
@@ -81,147 +81,6 @@ impl Worker {
         }
     }
 
-    fn show_pull_backoff(&mut self, i: usize, ctx: &mut Context<'_>) {
-        let Some(unit) = self.units.get_mut(i) else {
-            return;
-        };
-        let ImageState::Failed { announced, .. } = &mut unit.image else {
-            return;
-        };
-        *announced = true;
-        let keeps = |r: &str| matches!(r, "InvalidImageName" | "ErrImageNeverPull");
-        let State::Waiting { reason, message } = &unit.state else {
-            return;
-        };
-        if keeps(reason) {
-            return;
-        }
-        let backing_off = format!("Back-off pulling image \"{}\"", unit.spec.image);
-        let shown = if message.starts_with(&backing_off) {
-            message.clone()
-        } else {
-            format!("{backing_off}: ErrImagePull: {message}")
-        };
-        unit.wait("ImagePullBackOff", shown);
-        self.event(ctx, Some(i), "Normal", "BackOff", backing_off);
-        self.event(
-            ctx,
-            Some(i),
-            "Warning",
-            "Failed",
-            "Error: ImagePullBackOff".into(),
-        );
-    }
-
-    fn request_image(&mut self, i: usize, present_only: bool, ctx: &mut Context<'_>) {
-        let Some(unit) = self.units.get_mut(i) else {
-            return;
-        };
-        let image = unit.spec.image.clone();
-        unit.image = if present_only {
-            ImageState::Checking
-        } else {
-            ImageState::Pulling
-        };
-        if !present_only {
-            self.event(
-                ctx,
-                Some(i),
-                "Normal",
-                "Pulling",
-                format!("Pulling image \"{image}\""),
-            );
-        }
-        ctx.images
-            .request(&image, present_only, self.pod.uid(), &mut ctx.out.commands);
-    }
-
-    /// The engine answered for an image: this pod's containers that wait for it go on.
-    pub(crate) fn image_ready(
-        &mut self,
-        image: &str,
-        present_only: bool,
-        image_id: &str,
-        message: &str,
-        ctx: &mut Context<'_>,
-    ) {
-        for i in self.waiting_for(image, present_only) {
-            let Some(unit) = self.units.get_mut(i) else {
-                continue;
-            };
-            unit.image = ImageState::Ready;
-            image_id.clone_into(&mut unit.image_id);
-            let message = match (message, present_only) {
-                ("", true) => format!(
-                    "Container image \"{image}\" already present on machine and can be accessed by the pod"
-                ),
-                ("", false) => format!("Successfully pulled image \"{image}\""),
-                (given, _) => given.to_owned(),
-            };
-            self.event(ctx, Some(i), "Normal", "Pulled", message);
-        }
-    }
-
-    /// The engine has not got the image.
-    pub(crate) fn image_failed(
-        &mut self,
-        image: &str,
-        present_only: bool,
-        reason: &str,
-        message: &str,
-        ctx: &mut Context<'_>,
-    ) {
-        for i in self.waiting_for(image, present_only) {
-            let Some(unit) = self.units.get_mut(i) else {
-                continue;
-            };
-            let never = unit.spec.image_pull_policy == PullPolicy::Never;
-            if present_only && !never && reason == "ErrImageNeverPull" {
-                self.request_image(i, false, ctx);
-                continue;
-            }
-            unit.pull_backoff.next(ctx.now);
-            let until = ctx.now.plus_ms(unit.pull_backoff.delay_ms());
-            unit.image = ImageState::Failed {
-                at: ctx.now,
-                until,
-                announced: false,
-            };
-            let reason = if reason.is_empty() {
-                "ErrImagePull"
-            } else {
-                reason
-            };
-            unit.wait(reason, message.into());
-            if reason == "ErrImageNeverPull" {
-                self.event(ctx, Some(i), "Warning", "ErrImageNeverPull", message.into());
-            } else {
-                let text = format!("Failed to pull image \"{image}\": {message}");
-                self.event(ctx, Some(i), "Warning", "Failed", text);
-            }
-            self.event(
-                ctx,
-                Some(i),
-                "Warning",
-                "Failed",
-                format!("Error: {reason}"),
-            );
-        }
-    }
-
-    fn waiting_for(&self, image: &str, present_only: bool) -> Vec<usize> {
-        let state = if present_only {
-            ImageState::Checking
-        } else {
-            ImageState::Pulling
-        };
-        let units = self.units.iter().enumerate();
-        units
-            .filter(|(_, u)| u.spec.image == image && u.image == state)
-            .map(|(i, _)| i)
-            .collect()
-    }
-
     fn start(&mut self, i: usize, ctx: &mut Context<'_>) {
         let mut config = match self.container_config(i, ctx) {
             Ok(config) => config,
@@ -247,11 +106,12 @@ impl Worker {
         self.event(ctx, Some(i), "Warning", "Failed", format!("Error: {why}"));
     }
 
-    fn container_config(&self, i: usize, ctx: &Context<'_>) -> Result<ContainerConfig, String> {
+    fn container_config(&mut self, i: usize, ctx: &Context<'_>) -> Result<ContainerConfig, String> {
+        let volumes = self.volumes(ctx).map_err(|e| e.to_string())?;
+        self.shown.extend(refresh::fingerprints(&volumes));
         let spec = &self.units.get(i).ok_or("no such container")?.spec;
         let all =
             env::environment(spec, &self.subject(ctx), &ctx.sources).map_err(|e| e.to_string())?;
-        let volumes = self.volumes(ctx).map_err(|e| e.to_string())?;
         let expand = |texts: &[String]| {
             let lookup = |name: &str| all.get(name).cloned();
             texts.iter().map(|t| env::expand(t, lookup)).collect()
@@ -268,17 +128,21 @@ impl Worker {
             env: all.clone().into_iter().collect(),
             working_dir: spec.working_dir.clone(),
             ports: spec.ports.iter().map(|p| p.container_port).collect(),
-            mounts: volumes::mounts(spec, &volumes),
+            mounts: volumes::mounts(spec, &volumes, |name| all.get(name).cloned())?,
             cpu_limit_millis: spec.limit("cpu").and_then(millis),
             cpu_request_millis: millis(spec.request("cpu")),
             memory_limit_bytes: spec.limit("memory").and_then(units),
             stdin: spec.stdin,
             stdin_once: spec.stdin_once,
             tty: spec.tty,
+            termination_message_path: spec.termination_message_path.clone(),
+            termination_message_from_log: spec.termination_message_policy
+                == "FallbackToLogsOnError",
         })
     }
 
-    fn run(&self, container: &str, attempt: u32) -> Option<usize> {
+    /// The container that has this run now.
+    pub(crate) fn run(&self, container: &str, attempt: u32) -> Option<usize> {
         let is = |u: &Unit| u.spec.name == container && u.restarts() == attempt && u.is_active();
         self.units.iter().position(is)
     }
@@ -288,11 +152,12 @@ impl Worker {
         let Some(i) = self.run(container, attempt) else {
             return;
         };
-        let Some(unit) = self.units.get_mut(i).filter(|u| !u.is_running()) else {
+        let Some(unit) = self.units.get_mut(i).filter(|u| u.began.is_none()) else {
             return;
         };
-        unit.running(ctx.now);
+        unit.began = Some(ctx.now);
         let image = unit.spec.image.clone();
+        let has_hook = unit.spec.lifecycle.post_start.is_some() && unit.stopping.is_none();
         self.note(ctx, "start", format!("{container} runs {image}"));
         self.event(
             ctx,
@@ -308,6 +173,11 @@ impl Worker {
             "Started",
             "Container started".into(),
         );
+        if has_hook {
+            self.begin_post_start(i, ctx);
+        } else if let Some(unit) = self.units.get_mut(i) {
+            unit.running(ctx.now);
+        }
     }
 
     /// The engine could not begin a run. One that came to be and failed counts as a run (exit code 128, as containerd
@@ -376,67 +246,6 @@ impl Worker {
             "exit",
             format!("{container} ended with exit code {exit_code}"),
         );
-    }
-
-    /// Sends the probes that are due.
-    pub(crate) fn run_probes(&mut self, ctx: &mut Context<'_>) {
-        let stopping = self.ending.is_some();
-        let uid = self.pod.uid().to_owned();
-        for i in 0..self.units.len() {
-            let Some(unit) = self
-                .units
-                .get_mut(i)
-                .filter(|u| u.is_running() && u.role != Role::Init)
-            else {
-                continue;
-            };
-            let id = unit.id(&uid);
-            for (probe, action, timeout_ms) in unit.probes.take_due(&unit.spec, stopping, ctx.now) {
-                match action {
-                    Ok(action) => ctx.out.commands.push_back(RuntimeCommand::Probe {
-                        id: id.clone(),
-                        probe,
-                        action,
-                        timeout_ms,
-                    }),
-                    Err(why) => self.probed((&id.container, id.attempt), probe, Some(&why), ctx),
-                }
-                if self.units.get(i).is_none_or(|u| !u.is_running()) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// The engine says how a probe went.
-    pub(crate) fn probed(
-        &mut self,
-        (container, attempt): (&str, u32),
-        kind: ProbeKind,
-        failure: Option<&str>,
-        ctx: &mut Context<'_>,
-    ) {
-        let Some(i) = self.run(container, attempt) else {
-            return;
-        };
-        if let Some(why) = failure {
-            let message = format!("{} probe failed: {why}", word(kind));
-            self.event(ctx, Some(i), "Warning", "Unhealthy", message);
-        }
-        let grace = self.spec.grace_ms();
-        let ending = self.ending.is_some();
-        let Some(unit) = self.units.get_mut(i) else {
-            return;
-        };
-        let verdict = unit.probes.result(kind, failure.is_none());
-        if verdict == Verdict::Kill && !ending {
-            let grace = unit.probes.grace_ms(kind).unwrap_or(grace);
-            let why = format!(
-                "failed {} probe, will be restarted",
-                word(kind).to_lowercase()
-            );
-            self.stop(i, grace, &why, ctx);
-        }
     }
 
     /// When a container has to be looked at again.

@@ -65,17 +65,22 @@ pub(crate) fn build(worker: &Worker, config: &KubeletConfig, now: Millis) -> Val
 }
 
 fn container_statuses(worker: &Worker, map: &mut Map<String, Value>) {
-    let has_init = worker.units.iter().any(|u| u.role != Role::App);
-    let of = |u: &&Unit| u.role == Role::App;
-    let one = |u: &Unit| container_status(u, worker.uid(), has_init);
-    let init: Vec<Value> = worker.units.iter().filter(|u| !of(u)).map(one).collect();
-    let mut apps: Vec<&Unit> = worker.units.iter().filter(of).collect();
-    apps.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
-    let apps: Vec<Value> = apps.into_iter().map(one).collect();
-    if !init.is_empty() {
-        map.insert("initContainerStatuses".into(), init.into());
+    let has_init = worker
+        .units
+        .iter()
+        .any(|u| u.role.list() == "initContainers");
+    for list in [Role::Init, Role::App, Role::Ephemeral].map(Role::status_list) {
+        let mut units: Vec<&Unit> = worker.units.iter().collect();
+        units.retain(|u| u.role.status_list() == list);
+        if list != Role::Init.status_list() {
+            units.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        }
+        let one = |u: &&Unit| container_status(u, worker.uid(), has_init);
+        let statuses: Vec<Value> = units.iter().map(one).collect();
+        if !statuses.is_empty() || list == Role::App.status_list() {
+            map.insert(list.into(), statuses.into());
+        }
     }
-    map.insert("containerStatuses".into(), apps.into());
 }
 
 fn container_status(unit: &Unit, pod: &str, has_init: bool) -> Value {
@@ -105,12 +110,49 @@ fn container_status(unit: &Unit, pod: &str, has_init: bool) -> Value {
         "restartCount": runs.saturating_sub(1),
         "state": state,
         "lastState": last,
-        "started": unit.is_started(),
     });
-    if let (false, Some(map)) = (id.is_empty(), status.as_object_mut()) {
+    let Some(map) = status.as_object_mut() else {
+        return status;
+    };
+    if !id.is_empty() {
         map.insert("containerID".into(), id.into());
     }
+    if unit.role != Role::Ephemeral {
+        map.insert("started".into(), unit.is_started().into());
+    }
+    if runs > 0 {
+        given(unit, map);
+    }
     status
+}
+
+/// What a container that has run was given: resources and mounts.
+fn given(unit: &Unit, map: &mut Map<String, Value>) {
+    let (resources, mut shown) = (&unit.spec.resources, Map::new());
+    for (field, amounts) in [
+        ("limits", &resources.limits),
+        ("requests", &resources.requests),
+    ] {
+        if !amounts.is_empty() {
+            shown.insert(field.into(), json!(amounts));
+        }
+    }
+    map.insert("resources".into(), shown.into());
+    if !resources.requests.is_empty() {
+        map.insert("allocatedResources".into(), json!(resources.requests));
+    }
+    let mounts = unit.spec.volume_mounts.iter().map(|m| {
+        let mut mount = json!({"name": m.name, "mountPath": m.mount_path});
+        if let (true, Some(fields)) = (m.read_only, mount.as_object_mut()) {
+            fields.insert("readOnly".into(), true.into());
+            fields.insert("recursiveReadOnly".into(), "Disabled".into());
+        }
+        mount
+    });
+    let mounts: Vec<Value> = mounts.collect();
+    if !mounts.is_empty() {
+        map.insert("volumeMounts".into(), mounts.into());
+    }
 }
 
 fn last_id(unit: &Unit) -> String {

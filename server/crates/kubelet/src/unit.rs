@@ -4,7 +4,7 @@ use shared::Millis;
 
 use crate::backoff::Backoff;
 use crate::probes::Probes;
-use crate::runtime::ContainerId;
+use crate::runtime::{ContainerId, HookKind};
 use crate::spec::{ContainerSpec, RestartPolicy};
 
 /// Where a container stands in the order of the pod.
@@ -16,6 +16,52 @@ pub(crate) enum Role {
     Sidecar,
     /// What the pod is for.
     App,
+    /// Added to a pod that runs, to look into it; never restarted (KEP-277).
+    Ephemeral,
+}
+
+impl Role {
+    /// The list of the spec that containers of this role are in.
+    pub(crate) const fn list(self) -> &'static str {
+        match self {
+            Self::Init | Self::Sidecar => "initContainers",
+            Self::App => "containers",
+            Self::Ephemeral => "ephemeralContainers",
+        }
+    }
+
+    /// The list of the status that containers of this role are in.
+    pub(crate) const fn status_list(self) -> &'static str {
+        match self {
+            Self::Init | Self::Sidecar => "initContainerStatuses",
+            Self::App => "containerStatuses",
+            Self::Ephemeral => "ephemeralContainerStatuses",
+        }
+    }
+
+    /// Counts for the pod being ready.
+    pub(crate) const fn counts(self) -> bool {
+        matches!(self, Self::Sidecar | Self::App)
+    }
+}
+
+/// How far the ending of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopStep {
+    /// Its preStop hook is being carried out.
+    Hook,
+    /// It waits until others of the pod have ended.
+    Turn,
+    /// The engine was told.
+    Told,
+}
+
+/// A run that is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopping {
+    /// By when, hook and waiting included.
+    pub(crate) deadline: Millis,
+    pub(crate) step: StopStep,
 }
 
 /// `v1.ContainerState`, with starting kept apart from waiting.
@@ -75,8 +121,11 @@ pub(crate) struct Unit {
     pub(crate) image: ImageState,
     pub(crate) image_id: String,
     pub(crate) probes: Probes,
-    /// The engine was told to end this run by then (ms since the epoch).
-    pub(crate) stopping: Option<u64>,
+    /// When the engine began this run.
+    pub(crate) began: Option<Millis>,
+    /// The postStart hook of this run is being carried out.
+    pub(crate) hook: Option<HookKind>,
+    pub(crate) stopping: Option<Stopping>,
     pub(crate) backoff: Backoff,
     pub(crate) pull_backoff: Backoff,
     /// Not to be tried before, after a configuration error.
@@ -97,6 +146,8 @@ impl Unit {
             image: ImageState::Unknown,
             image_id: String::new(),
             probes: Probes::default(),
+            began: None,
+            hook: None,
             stopping: None,
             backoff: Backoff::default(),
             pull_backoff: Backoff::default(),
@@ -120,12 +171,7 @@ impl Unit {
 
     /// `spec.containers{web}`: how events point at it.
     pub(crate) fn field_path(&self) -> String {
-        let list = if self.role == Role::App {
-            "containers"
-        } else {
-            "initContainers"
-        };
-        format!("spec.{list}{{{}}}", self.spec.name)
+        format!("spec.{}{{{}}}", self.role.list(), self.spec.name)
     }
 
     /// True while the engine has a run of it.
@@ -146,7 +192,7 @@ impl Unit {
     pub(crate) fn is_ready(&self) -> bool {
         match (self.role, &self.state) {
             (Role::Init, State::Exited(t)) => t.exit_code == 0,
-            (Role::Init, _) => false,
+            (Role::Init | Role::Ephemeral, _) => false,
             (_, State::Running { .. }) => self.probes.ready(),
             _ => false,
         }
@@ -168,7 +214,11 @@ impl Unit {
             return !self.is_active();
         };
         let failed = exit.exit_code != 0;
-        match (self.role, pod) {
+        if self.role != Role::Ephemeral && self.spec.restarts_on(exit.exit_code) {
+            return true;
+        }
+        match (self.role, self.spec.restart_policy.unwrap_or(pod)) {
+            (Role::Ephemeral, _) => false,
             (Role::Sidecar, _) | (Role::App, RestartPolicy::Always) => true,
             (Role::Init, RestartPolicy::Always) | (_, RestartPolicy::OnFailure) => failed,
             (_, RestartPolicy::Never) => false,
@@ -205,7 +255,7 @@ impl Unit {
         let before = Box::new(std::mem::replace(&mut self.state, waiting));
         self.state = State::Starting { before };
         self.probes = Probes::default();
-        self.stopping = None;
+        (self.began, self.hook, self.stopping) = (None, None, None);
         self.retry_at = None;
         self.image = ImageState::Unknown;
         self.pull_backoff = Backoff::default();
@@ -226,11 +276,13 @@ impl Unit {
         }
     }
 
-    /// The engine said that it runs.
+    /// It runs, and its postStart hook is done.
     pub(crate) fn running(&mut self, now: Millis) {
         self.pass_on();
+        self.hook = None;
         self.probes = Probes::new(&self.spec, now);
-        self.state = State::Running { since: now };
+        let since = self.began.unwrap_or(now);
+        self.state = State::Running { since };
     }
 
     /// The run ended.
@@ -242,16 +294,13 @@ impl Unit {
         pod: &str,
         now: Millis,
     ) {
-        let started = match self.state {
-            State::Running { since } => Some(since),
-            _ => None,
-        };
         let reason = match (reason, exit_code) {
             ("", 0) => "Completed",
             ("", _) => "Error",
             (given, _) => given,
         };
-        self.stopping = None;
+        let started = self.began.take();
+        (self.hook, self.stopping) = (None, None);
         self.pass_on();
         self.state = State::Exited(Terminated {
             exit_code,

@@ -1,13 +1,20 @@
 //! The content of a pod's volumes: emptyDir, configMap, secret, downwardAPI and projected.
 //!
-//! Files are read when a container starts; a running container keeps what it was started with.
+//! Files are read when a container starts, and again when their sources changed.
 
 use std::collections::BTreeMap;
 
+use shared::Millis;
+
 use crate::downward::Subject;
+use crate::env::expand_strictly;
 use crate::runtime::{Mount, Volume};
 use crate::sources::{Sources, config_map_data, secret_data};
-use crate::spec::{ConfigFiles, ContainerSpec, DownwardFiles, KeyToPath, VolumeSpec};
+use crate::spec::{
+    ConfigFiles, ContainerSpec, DownwardFiles, KeyToPath, Projected, TokenFile, VolumeMount,
+    VolumeSpec,
+};
+use crate::tokens::{Standing, TokenKey, Tokens};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -28,6 +35,8 @@ pub(crate) enum VolumeError {
         "MountVolume.SetUp failed for volume \"{volume}\" : invalid path: {path} must stay inside the volume"
     )]
     Path { volume: String, path: String },
+    #[error("MountVolume.SetUp failed for volume \"{volume}\" : failed to fetch token: {why}")]
+    Token { volume: String, why: String },
     #[error(
         "MountVolume.SetUp failed for volume \"{volume}\" : volume type {kind} is not offered by this node, use emptyDir, configMap, secret, downwardAPI or projected"
     )]
@@ -38,23 +47,23 @@ pub(crate) enum VolumeError {
 pub(crate) fn resolve(
     subject: &Subject<'_>,
     sources: &Sources<'_>,
+    tokens: &Tokens,
+    now: Millis,
 ) -> Result<BTreeMap<String, Volume>, VolumeError> {
     let volumes = subject.spec.volumes.iter();
+    let reader = |volume| Reader {
+        volume,
+        subject,
+        sources,
+        tokens,
+        now,
+    };
     volumes
-        .map(|v| Ok((v.name.clone(), content(v, subject, sources)?)))
+        .map(|v| Ok((v.name.clone(), content(v, &reader(&v.name))?)))
         .collect()
 }
 
-fn content(
-    volume: &VolumeSpec,
-    subject: &Subject<'_>,
-    sources: &Sources<'_>,
-) -> Result<Volume, VolumeError> {
-    let reader = Reader {
-        volume: &volume.name,
-        subject,
-        sources,
-    };
+fn content(volume: &VolumeSpec, reader: &Reader<'_>) -> Result<Volume, VolumeError> {
     let mut files = Files::new();
     if let Some(map) = &volume.config_map {
         reader.config_map(map, &mut files)?;
@@ -68,17 +77,7 @@ fn content(
     } else if let Some(downward) = &volume.downward_api {
         reader.downward(downward, &mut files)?;
     } else if let Some(projected) = &volume.projected {
-        for source in &projected.sources {
-            if let Some(map) = &source.config_map {
-                reader.config_map(map, &mut files)?;
-            }
-            if let Some(secret) = &source.secret {
-                reader.secret(&secret.name, &secret.items, secret.optional, &mut files)?;
-            }
-            if let Some(downward) = &source.downward_api {
-                reader.downward(downward, &mut files)?;
-            }
-        }
+        reader.projected(projected, &mut files)?;
     } else if volume.empty_dir.is_some() || volume.other.is_empty() {
         return Ok(Volume::EmptyDir {
             name: volume.name.clone(),
@@ -100,6 +99,8 @@ struct Reader<'a> {
     volume: &'a str,
     subject: &'a Subject<'a>,
     sources: &'a Sources<'a>,
+    tokens: &'a Tokens,
+    now: Millis,
 }
 
 impl Reader<'_> {
@@ -117,6 +118,40 @@ impl Reader<'_> {
             from.optional,
             files,
         )
+    }
+
+    fn projected(&self, from: &Projected, files: &mut Files) -> Result<(), VolumeError> {
+        for source in &from.sources {
+            if let Some(map) = &source.config_map {
+                self.config_map(map, files)?;
+            }
+            if let Some(secret) = &source.secret {
+                self.secret(&secret.name, &secret.items, secret.optional, files)?;
+            }
+            if let Some(downward) = &source.downward_api {
+                self.downward(downward, files)?;
+            }
+            if let Some(token) = &source.service_account_token {
+                self.token(token, files)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn token(&self, from: &TokenFile, files: &mut Files) -> Result<(), VolumeError> {
+        let key = TokenKey::new(self.subject.pod, self.subject.spec, from);
+        let failed = |why: &str| VolumeError::Token {
+            volume: self.volume.into(),
+            why: why.into(),
+        };
+        match self.tokens.standing(&key, self.now) {
+            Standing::Here(token) => {
+                files.insert(self.inside(&from.path)?, token.as_bytes().to_vec());
+                Ok(())
+            }
+            Standing::Asked => Err(failed("the apiserver has not answered yet")),
+            Standing::Failed(why) => Err(failed(why)),
+        }
     }
 
     fn secret(
@@ -191,45 +226,46 @@ impl Reader<'_> {
     }
 }
 
-/// The mounts of one container. A `subPath` of a file volume holds the files below it; one of an emptyDir is a directory
-/// of the same volume, named to the engine as `NAME/SUBPATH`.
-pub(crate) fn mounts(container: &ContainerSpec, volumes: &BTreeMap<String, Volume>) -> Vec<Mount> {
-    let mount = |m: &crate::spec::VolumeMount| {
+/// The mounts of one container; `lookup` is its environment, for `subPathExpr`.
+pub(crate) fn mounts(
+    container: &ContainerSpec,
+    volumes: &BTreeMap<String, Volume>,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Mount>, String> {
+    let mount = |m: &VolumeMount| -> Option<Result<Mount, String>> {
         let volume = volumes.get(&m.name)?;
-        Some(Mount {
+        let sub_path = sub_path(m, &lookup);
+        Some(sub_path.map(|sub_path| Mount {
             path: m.mount_path.clone(),
-            volume: if m.sub_path.is_empty() {
-                volume.clone()
-            } else {
-                below(volume, &m.sub_path)
-            },
+            volume: volume.clone(),
+            sub_path,
             read_only: m.read_only || matches!(volume, Volume::Files { .. }),
-        })
+        }))
     };
     container.volume_mounts.iter().filter_map(mount).collect()
 }
 
-fn below(volume: &Volume, sub_path: &str) -> Volume {
-    match volume {
-        Volume::EmptyDir { name } => Volume::EmptyDir {
-            name: format!("{name}/{sub_path}"),
-        },
-        Volume::Files { name, files } => {
-            let prefix = format!("{}/", sub_path.trim_end_matches('/'));
-            let inside = files.iter().filter_map(|(path, content)| {
-                let path = if path == sub_path {
-                    path.rsplit('/').next()?
-                } else {
-                    path.strip_prefix(&prefix)?
-                };
-                Some((path.to_owned(), content.clone()))
-            });
-            Volume::Files {
-                name: name.clone(),
-                files: inside.collect(),
-            }
-        }
+fn sub_path(
+    mount: &VolumeMount,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<String, String> {
+    let path = if mount.sub_path_expr.is_empty() {
+        mount.sub_path.clone()
+    } else {
+        expand_strictly(&mount.sub_path_expr, lookup)
+            .map_err(|_| format!("missing value for {}", mount.sub_path_expr))?
+    };
+    if path.starts_with('/') {
+        return Err(format!(
+            "error SubPath `{path}` must not be an absolute path"
+        ));
     }
+    if path.split('/').any(|part| part == "..") {
+        return Err(format!(
+            "unable to provision SubPath `{path}`: must not contain '..'"
+        ));
+    }
+    Ok(path.trim_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -271,9 +307,10 @@ mod tests {
                 objects: vec![object],
             });
         }
-        match resolve(&subject, &Sources::new(&cache)) {
+        let tokens = Tokens::default();
+        match resolve(&subject, &Sources::new(&cache), &tokens, Millis(0)) {
             Err(error) => error.to_string(),
-            Ok(volumes) => match mounts(&spec.containers[0], &volumes).remove(0).volume {
+            Ok(mut volumes) => match volumes.remove("v").unwrap() {
                 Volume::EmptyDir { name } => format!("empty {name}"),
                 Volume::Files { files, .. } => files
                     .iter()
@@ -317,8 +354,12 @@ mod tests {
                 "l=app=\"web\"".into(),
             ),
             (
-                json!({"projected": {"sources": [{"secret": {"name": "m"}}, {"configMap": {"name": "m"}}, {"serviceAccountToken": {"path": "token"}}]}}),
+                json!({"projected": {"sources": [{"secret": {"name": "m"}}, {"configMap": {"name": "m"}}]}}),
                 "pw=hush x=1 y=2".into(),
+            ),
+            (
+                json!({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}),
+                failed("failed to fetch token: the apiserver has not answered yet"),
             ),
             (
                 json!({"hostPath": {"path": "/"}}),
@@ -334,21 +375,32 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_path_is_a_part_of_the_volume() {
-        let files = Files::from([("a".into(), vec![1]), ("d/b".into(), vec![2])]);
-        let volume = Volume::Files {
-            name: "v".into(),
-            files,
-        };
-        for (sub_path, want) in [("a", "a"), ("d", "b"), ("d/", "b"), ("d/b", "b"), ("x", "")] {
-            let Volume::Files { files, .. } = below(&volume, sub_path) else {
-                panic!("files")
-            };
-            assert_eq!(
-                files.into_keys().collect::<Vec<_>>().join(" "),
-                want,
-                "{sub_path}"
-            );
+    fn sub_paths_stay_inside_and_may_name_variables() {
+        let volume = Volume::EmptyDir { name: "v".into() };
+        let volumes = BTreeMap::from([("v".to_owned(), volume)]);
+        let env = |name: &str| (name == "POD").then(|| "web-0".to_owned());
+        for (mount, want) in [
+            (json!({"subPath": "a/b/"}), Ok("a/b")),
+            (json!({"subPathExpr": "logs/$(POD)"}), Ok("logs/web-0")),
+            (
+                json!({"subPathExpr": "logs/$(NO)"}),
+                Err("missing value for logs/$(NO)"),
+            ),
+            (
+                json!({"subPath": "/a"}),
+                Err("error SubPath `/a` must not be an absolute path"),
+            ),
+            (
+                json!({"subPath": "a/../../b"}),
+                Err("unable to provision SubPath `a/../../b`: must not contain '..'"),
+            ),
+        ] {
+            let mut mount = mount;
+            (mount["name"], mount["mountPath"]) = (json!("v"), json!("/v"));
+            let container: ContainerSpec =
+                serde_json::from_value(json!({"volumeMounts": [mount]})).unwrap();
+            let got = mounts(&container, &volumes, env).map(|m| m[0].sub_path.clone());
+            assert_eq!(got, want.map(str::to_owned).map_err(str::to_owned));
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::downward::Subject;
 use crate::ending::Ending;
 use crate::node_status::NETWORK_NOT_READY;
 use crate::runtime::{RuntimeCommand, Volume};
-use crate::spec::{PodSpec, RestartPolicy};
+use crate::sandbox;
+use crate::spec::{ContainerSpec, PodSpec};
 use crate::unit::{Role, State, Unit};
 use crate::volumes;
 
@@ -32,7 +33,12 @@ pub(crate) enum Sandbox {
     None,
     Creating,
     Ready,
-    Failed { retry_at: Millis },
+    Failed {
+        retry_at: Millis,
+    },
+    /// The pod has ended; its network is being given back.
+    Stopping,
+    Stopped,
     Removing,
     Removed,
 }
@@ -42,7 +48,7 @@ pub(crate) enum Sandbox {
 pub(crate) struct Worker {
     pub(crate) pod: Object,
     pub(crate) spec: PodSpec,
-    /// Init containers in order, then containers in order.
+    /// Init containers in order, then containers in order, then ephemeral containers as they were added.
     pub(crate) units: Vec<Unit>,
     pub(crate) sandbox: Sandbox,
     pub(crate) ip: Option<Ipv4Addr>,
@@ -54,8 +60,16 @@ pub(crate) struct Worker {
     pub(crate) failure: Option<(String, String)>,
     /// Had containers before this kubelet was started.
     pub(crate) resumed: bool,
+    /// The engine has files of the pod, whatever became of its sandbox.
+    pub(crate) stored: bool,
     mount_failures: u32,
     mount_retry_at: Option<Millis>,
+    /// What the file volumes hold, as far as the engine was told.
+    pub(crate) shown: BTreeMap<String, u64>,
+    /// When the volumes have to be looked at.
+    pub(crate) refresh_at: Option<Millis>,
+    /// When the first of the pod's tokens has to be renewed.
+    pub(crate) renew_at: Option<Millis>,
     /// The newest revision of the pod that was looked at.
     pub(crate) cause: Option<Revision>,
 }
@@ -82,11 +96,12 @@ impl Worker {
             };
             Unit::new(role, c.clone())
         });
-        let apps = spec
-            .containers
-            .iter()
-            .map(|c| Unit::new(Role::App, c.clone()));
-        let units = init.chain(apps).collect();
+        let of = |list: &[ContainerSpec], role| -> Vec<Unit> {
+            list.iter().map(|c| Unit::new(role, c.clone())).collect()
+        };
+        let apps = of(&spec.containers, Role::App);
+        let ephemeral = of(&spec.ephemeral_containers, Role::Ephemeral);
+        let units = init.chain(apps).chain(ephemeral).collect();
         let start_time = Millis::parse_rfc3339(pod.text("/status/startTime")).unwrap_or(now);
         let mut worker = Self {
             pod: pod.clone(),
@@ -99,8 +114,12 @@ impl Worker {
             ending: failure.is_some().then(|| Ending::failed(now)),
             failure,
             resumed: false,
+            stored: false,
             mount_failures: 0,
             mount_retry_at: None,
+            shown: BTreeMap::new(),
+            refresh_at: None,
+            renew_at: None,
             cause: Some(pod.revision()),
         };
         crate::resume::carry_on(&mut worker, now);
@@ -127,6 +146,9 @@ impl Worker {
         if !self.prepare(ctx) {
             return;
         }
+        self.refresh(ctx);
+        self.sync_stopping(ctx);
+        self.sync_ephemeral(ctx);
         self.sync_init(ctx);
         if self.initialized && self.ending.is_none() {
             self.sync_apps(ctx);
@@ -158,16 +180,19 @@ impl Worker {
             Sandbox::Ready => return true,
             Sandbox::Failed { retry_at } if retry_at > ctx.now => return false,
             Sandbox::None | Sandbox::Failed { .. } => {}
-            Sandbox::Creating | Sandbox::Removing | Sandbox::Removed => return false,
+            _ => return false,
         }
         if self.mount_retry_at.is_some_and(|t| t > ctx.now) {
+            return false;
+        }
+        if !self.ask_tokens(ctx) {
             return false;
         }
         if let Err(error) = self.volumes(ctx) {
             let doubled = MOUNT_RETRY_MS.saturating_mul(1 << self.mount_failures.min(16));
             self.mount_retry_at = Some(ctx.now.plus_ms(doubled.min(MOUNT_RETRY_MAX_MS)));
             self.mount_failures = self.mount_failures.saturating_add(1);
-            self.event(ctx, None, "Warning", "FailedMount", error.to_string());
+            self.volumes_failed(&error.to_string(), ctx);
             return false;
         }
         (self.mount_retry_at, self.mount_failures) = (None, 0);
@@ -191,30 +216,35 @@ impl Worker {
             Ok(ip) => {
                 self.ip = Some(ip);
                 self.sandbox = Sandbox::Creating;
-                ctx.out.commands.push_back(RuntimeCommand::CreateSandbox {
-                    pod: self.uid().into(),
-                    namespace: self.pod.namespace().into(),
-                    name: self.pod.name().into(),
-                    ip,
-                    dns_search: self.dns_search(&ctx.config.cluster_domain),
-                });
+                let config = sandbox::config(self, ip, &ctx.config.cluster_domain);
+                let command = RuntimeCommand::CreateSandbox(Box::new(config));
+                ctx.out.commands.push_back(command);
             }
         }
     }
 
-    /// The search list of `ClusterFirst` (kubernetes.io/docs/concepts/services-networking/dns-pod-service), then the
-    /// pod's own.
-    fn dns_search(&self, domain: &str) -> Vec<String> {
-        let own = self.spec.dns_config.searches.iter().cloned();
-        if matches!(self.spec.dns_policy.as_str(), "None" | "Default") {
-            return own.collect();
+    /// The engine made the sandbox.
+    pub(crate) fn sandbox_ready(&mut self, ctx: &mut Context<'_>) {
+        if self.sandbox == Sandbox::Creating {
+            self.sandbox = Sandbox::Ready;
+            let ip = self.ip.map(|ip| ip.to_string());
+            self.note(ctx, "sandbox", ip.unwrap_or_default());
         }
-        let cluster = [
-            format!("{}.svc.{domain}", self.pod.namespace()),
-            format!("svc.{domain}"),
-            domain.to_owned(),
-        ];
-        cluster.into_iter().chain(own).collect()
+    }
+
+    /// The engine could not make it.
+    pub(crate) fn sandbox_refused(&mut self, why: &str, ctx: &mut Context<'_>) {
+        if self.sandbox == Sandbox::Creating {
+            self.sandbox_failed(why, ctx);
+        }
+    }
+
+    /// The node needs the room.
+    pub(crate) fn evict(&mut self, message: &str, grace_ms: u64, ctx: &mut Context<'_>) {
+        self.failure = Some(("Evicted".into(), message.into()));
+        self.ending = Some(Ending::evicted(grace_ms, ctx.now));
+        self.note(ctx, "evict", message.into());
+        self.event(ctx, None, "Warning", "Evicted", message.into());
     }
 
     /// The sandbox could not be made.
@@ -225,6 +255,26 @@ impl Worker {
         self.event(ctx, None, "Warning", "FailedCreatePodSandBox", message);
     }
 
+    /// Runs that are to end though the pod goes on.
+    fn sync_stopping(&mut self, ctx: &mut Context<'_>) {
+        for i in 0..self.units.len() {
+            let stopping = self.units.get(i).and_then(|u| u.stopping);
+            if let Some(stopping) = stopping.filter(|s| s.deadline <= ctx.now) {
+                self.stop(i, stopping.deadline, "", ctx);
+            }
+        }
+    }
+
+    /// Ephemeral containers do not wait for anybody.
+    fn sync_ephemeral(&mut self, ctx: &mut Context<'_>) {
+        for i in 0..self.units.len() {
+            let ephemeral = |u: &Unit| u.role == Role::Ephemeral;
+            if self.units.get(i).is_some_and(ephemeral) {
+                self.try_start(i, ctx);
+            }
+        }
+    }
+
     /// Init containers in order; sets `initialized` when all are through.
     fn sync_init(&mut self, ctx: &mut Context<'_>) {
         let policy = self.spec.restart_policy;
@@ -233,7 +283,7 @@ impl Worker {
                 return;
             };
             match unit.role {
-                Role::App => break,
+                Role::App | Role::Ephemeral => break,
                 Role::Sidecar => {
                     let started = unit.is_started();
                     self.try_start(i, ctx);
@@ -244,7 +294,7 @@ impl Worker {
                 Role::Init if self.initialized => {}
                 Role::Init => match &unit.state {
                     State::Exited(exit) if exit.exit_code == 0 => {}
-                    State::Exited(_) if policy == RestartPolicy::Never => {
+                    State::Exited(_) if !unit.wants_run(policy) => {
                         self.ending = Some(Ending::finished(ctx.now));
                         return;
                     }
@@ -285,7 +335,7 @@ impl Worker {
         &self,
         ctx: &Context<'_>,
     ) -> Result<BTreeMap<String, Volume>, volumes::VolumeError> {
-        volumes::resolve(&self.subject(ctx), &ctx.sources)
+        volumes::resolve(&self.subject(ctx), &ctx.sources, &*ctx.tokens, ctx.now)
     }
 
     /// Tells the user; `unit` is the index of the container concerned.
@@ -329,25 +379,54 @@ impl Worker {
                 Sandbox::Ready => times.extend(self.units.iter().filter_map(|u| self.unit_wake(u))),
                 _ => {}
             }
+            times.extend(self.refresh_wake());
         } else {
             let probes = |u: &Unit| u.is_running().then(|| u.probes.wake(true))?;
             times.extend(self.units.iter().filter_map(probes));
         }
+        times.extend(self.units.iter().filter_map(Self::stop_wake));
         times.into_iter().min()
     }
 
     /// A ConfigMap or Secret of the namespace changed: what failed for want of one is tried again at once.
-    pub(crate) fn configuration_changed(&mut self) {
+    pub(crate) fn configuration_changed(&mut self, now: Millis) {
         self.mount_retry_at = None;
         for unit in &mut self.units {
             unit.retry_at = None;
         }
+        self.refresh_later(now);
     }
 
     /// A pod object in a new state was observed.
     pub(crate) fn observed(&mut self, pod: &Object, now: Millis) {
+        let changed = ["/metadata/labels", "/metadata/annotations"]
+            .iter()
+            .any(|at| self.pod.at(at) != pod.at(at));
         self.pod = pod.clone();
         self.cause = Some(pod.revision());
+        if changed {
+            self.refresh_now();
+        }
+        self.take_images(pod);
+        if let Ok(spec) = PodSpec::parse(pod.at("/spec")) {
+            self.spec.active_deadline_seconds = spec.active_deadline_seconds;
+            for container in spec.ephemeral_containers {
+                if !self.units.iter().any(|u| u.spec.name == container.name) {
+                    self.units.push(Unit::new(Role::Ephemeral, container));
+                }
+            }
+        }
+        if pod.deletion().is_some() {
+            let seconds = pod.int("/metadata/deletionGracePeriodSeconds");
+            let grace = seconds
+                .and_then(|s| u64::try_from(s).ok())
+                .map(|s| s * 1000);
+            self.end_deleted(grace.unwrap_or(self.spec.grace_ms()), now);
+        }
+    }
+
+    /// Images are the part of a container that may change while it runs; the next run takes them.
+    fn take_images(&mut self, pod: &Object) {
         for container in pod.items("/spec/containers") {
             let text = |field| {
                 container
@@ -364,16 +443,6 @@ impl Worker {
                 image.clone_into(&mut unit.spec.image);
                 unit.image = crate::unit::ImageState::Unknown;
             }
-        }
-        if let Ok(spec) = PodSpec::parse(pod.at("/spec")) {
-            self.spec.active_deadline_seconds = spec.active_deadline_seconds;
-        }
-        if pod.deletion().is_some() {
-            let seconds = pod.int("/metadata/deletionGracePeriodSeconds");
-            let grace = seconds
-                .and_then(|s| u64::try_from(s).ok())
-                .map(|s| s * 1000);
-            self.end_deleted(grace.unwrap_or(self.spec.grace_ms()), now);
         }
     }
 }

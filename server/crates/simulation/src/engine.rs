@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use kubelet::runtime::{ContainerId, PodUid, RuntimeCommand, RuntimeEvent};
+use kubelet::runtime::{ContainerId, PodUid, PodUsage, RuntimeCommand, RuntimeEvent};
 
 use crate::random::Random;
 
@@ -33,7 +33,8 @@ impl Engine {
     ) -> Vec<(u64, RuntimeEvent)> {
         let work = random.below(WORK_MAX_MS);
         match command {
-            RuntimeCommand::CreateSandbox { pod, ip, .. } => {
+            RuntimeCommand::CreateSandbox(config) => {
+                let (pod, ip) = (config.pod, config.ip);
                 if self.sandboxes.insert(pod.clone(), ip).is_some() {
                     self.complaints
                         .push(format!("pod {pod} has a sandbox already"));
@@ -67,14 +68,46 @@ impl Engine {
                     (!self.running.contains_key(&id)).then(|| "connection refused".into());
                 vec![(work, RuntimeEvent::Probed { id, probe, failure })]
             }
-            RuntimeCommand::RemoveSandbox { pod } => {
-                if self.running.keys().any(|id| id.pod == pod) {
-                    self.complaints.push(format!(
-                        "the sandbox of {pod} is removed under running containers"
-                    ));
+            RuntimeCommand::RunHook {
+                id,
+                hook,
+                timeout_ms,
+                ..
+            } => {
+                let failure =
+                    (!self.running.contains_key(&id)).then(|| "the container has ended".into());
+                let after = random.below(RUN_MAX_MS).min(timeout_ms);
+                vec![(after, RuntimeEvent::HookDone { id, hook, failure })]
+            }
+            RuntimeCommand::UpdateVolumes { pod, .. } => {
+                if !self.sandboxes.contains_key(&pod) {
+                    self.complaints
+                        .push(format!("volumes of {pod} are renewed without a sandbox"));
                 }
+                let failure = None;
+                vec![(work, RuntimeEvent::VolumesUpdated { pod, failure })]
+            }
+            RuntimeCommand::Measure { storage } => {
+                let pods = self.sandboxes.keys();
+                let pods = pods.map(|p| (p.clone(), PodUsage::default())).collect();
+                vec![(work, RuntimeEvent::Measured { pods, storage })]
+            }
+            RuntimeCommand::StopSandbox { pod } => {
+                self.must_be_empty(&pod);
+                vec![(work, RuntimeEvent::SandboxStopped { pod })]
+            }
+            RuntimeCommand::RemoveSandbox { pod } => {
+                self.must_be_empty(&pod);
                 vec![(work, RuntimeEvent::SandboxRemoved { pod })]
             }
+        }
+    }
+
+    fn must_be_empty(&mut self, pod: &PodUid) {
+        if self.running.keys().any(|id| id.pod == *pod) {
+            self.complaints.push(format!(
+                "the sandbox of {pod} is taken away under running containers"
+            ));
         }
     }
 
@@ -141,7 +174,7 @@ impl Engine {
         match event {
             RuntimeEvent::Exited { id, .. } => self.running.remove(id).is_some(),
             RuntimeEvent::Started { id } => self.running.contains_key(id),
-            RuntimeEvent::SandboxRemoved { pod } => {
+            RuntimeEvent::SandboxRemoved { pod } | RuntimeEvent::SandboxStopped { pod } => {
                 self.sandboxes.remove(pod);
                 true
             }

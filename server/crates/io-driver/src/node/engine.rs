@@ -9,8 +9,9 @@ use kubelet::Kubelet;
 use kubelet::runtime::{RuntimeCommand, RuntimeEvent};
 use parking_lot::Mutex;
 use shared::{Millis, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use super::manifests::Manifests;
 use crate::run::Attachment;
 
 /// Which container's log is meant.
@@ -83,6 +84,8 @@ impl Component for SharedKubelet {
 pub(super) struct Engine {
     commands: mpsc::Sender<RuntimeCommand>,
     events: mpsc::Receiver<RuntimeEvent>,
+    /// The node's static pods.
+    manifests: watch::Receiver<Manifests>,
     /// Commands that did not fit into the channel; they go first the next time.
     waiting: VecDeque<RuntimeCommand>,
 }
@@ -91,10 +94,12 @@ impl Engine {
     pub(super) fn new(
         commands: mpsc::Sender<RuntimeCommand>,
         events: mpsc::Receiver<RuntimeEvent>,
+        manifests: watch::Receiver<Manifests>,
     ) -> Self {
         Self {
             commands,
             events,
+            manifests,
             waiting: VecDeque::new(),
         }
     }
@@ -103,6 +108,8 @@ impl Engine {
 /// What the engine's side brings.
 pub(super) enum FromEngine {
     Event(RuntimeEvent),
+    /// The static pods are these now.
+    Manifests(Manifests),
     /// There is room for a command that had to wait.
     Room,
 }
@@ -113,6 +120,7 @@ impl Attachment<SharedKubelet> for Engine {
     fn next(&mut self) -> impl Future<Output = FromEngine> + Send {
         let has_waiting = !self.waiting.is_empty();
         let (commands, events) = (&self.commands, &mut self.events);
+        let manifests = &mut self.manifests;
         async move {
             tokio::select! {
                 event = events.recv() => match event {
@@ -120,14 +128,20 @@ impl Attachment<SharedKubelet> for Engine {
                     // The engine is gone, and the node with it.
                     None => std::future::pending().await,
                 },
+                Ok(()) = manifests.changed() => {
+                    FromEngine::Manifests(Arc::clone(&manifests.borrow_and_update()))
+                }
                 Ok(_permit) = commands.reserve(), if has_waiting => FromEngine::Room,
             }
         }
     }
 
     fn input(&mut self, shared: &mut SharedKubelet, input: FromEngine, now: Millis) {
-        if let FromEngine::Event(event) = input {
-            shared.kubelet.lock().runtime_event(event, now);
+        let mut kubelet = shared.kubelet.lock();
+        match input {
+            FromEngine::Event(event) => kubelet.runtime_event(event, now),
+            FromEngine::Manifests(manifests) => kubelet.set_static_pods(&manifests, now),
+            FromEngine::Room => {}
         }
     }
 

@@ -1,7 +1,10 @@
 //! Pod lifecycles, as transcripts: a kubelet between an API that says yes and an engine that does what images are
 //! named after.
 
+mod files;
 mod harness;
+mod hooks;
+mod volumes;
 
 use expect_test::{Expect, expect};
 use harness::Harness;
@@ -157,13 +160,14 @@ fn a_command_completes() {
         spec,
         10,
         expect![[r#"
-              0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
-              0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
-              0.01 Normal Pulled spec.containers{c} Container image "exit" already present on machine and can be accessed by the pod
-              0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
-              0.01 Normal Created spec.containers{c} Container created
-              0.01 Normal Started spec.containers{c} Container started
-              0.51 p: Succeeded 10.244.1.2 c=Completed(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
+            0.01 Normal Pulled spec.containers{c} Container image "exit" already present on machine and can be accessed by the pod
+            0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
+            0.01 Normal Created spec.containers{c} Container created
+            0.01 Normal Started spec.containers{c} Container started
+            0.51 p: Succeeded 10.244.1.2 c=Completed(0) [Initialized]
+            0.51 engine: free uid-p
         "#]],
     );
 }
@@ -175,13 +179,14 @@ fn a_failing_command_fails_the_pod() {
         spec,
         10,
         expect![[r#"
-              0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
-              0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
-              0.01 Normal Pulled spec.containers{c} Container image "crash" already present on machine and can be accessed by the pod
-              0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
-              0.01 Normal Created spec.containers{c} Container created
-              0.01 Normal Started spec.containers{c} Container started
-              0.51 p: Failed 10.244.1.2 c=Error(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
+            0.01 Normal Pulled spec.containers{c} Container image "crash" already present on machine and can be accessed by the pod
+            0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
+            0.01 Normal Created spec.containers{c} Container created
+            0.01 Normal Started spec.containers{c} Container started
+            0.51 p: Failed 10.244.1.2 c=Error(0) [Initialized]
+            0.51 engine: free uid-p
         "#]],
     );
 }
@@ -197,30 +202,31 @@ fn init_containers_run_in_order_and_sidecars_stay() {
         spec,
         20,
         expect![[r#"
-              0.00 p: Pending 10.244.1.2 i1=PodInitializing(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) []
-              0.00 p: Pending 10.244.1.2 i1=PodInitializing(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
-              0.01 Normal Pulled spec.initContainers{i1} Container image "exit" already present on machine and can be accessed by the pod
-              0.01 p: Pending 10.244.1.2 i1=running(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
-              0.01 Normal Created spec.initContainers{i1} Container created
-              0.01 Normal Started spec.initContainers{i1} Container started
-              0.51 p: Pending 10.244.1.2 i1+=Completed(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
-              0.52 Normal Pulled spec.initContainers{side} Container image "ok" already present on machine and can be accessed by the pod
-              0.52 p: Pending 10.244.1.2 i1+=Completed(0) side+=running(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
-              0.52 Normal Created spec.initContainers{side} Container created
-              0.52 Normal Started spec.initContainers{side} Container started
-              0.53 Normal Pulled spec.initContainers{i2} Container image "exit" already present on machine and can be accessed by the pod
-              0.53 p: Pending 10.244.1.2 i1+=Completed(0) side+=running(0) i2=running(0) c=PodInitializing(0) [Network]
-              0.53 Normal Created spec.initContainers{i2} Container created
-              0.53 Normal Started spec.initContainers{i2} Container started
-              1.03 p: Pending 10.244.1.2 i1+=Completed(0) side+=running(0) i2+=Completed(0) c=PodInitializing(0) [Network Initialized]
-              1.04 Normal Pulled spec.containers{c} Container image "exit" already present on machine and can be accessed by the pod
-              1.04 p: Running 10.244.1.2 i1+=Completed(0) side+=running(0) i2+=Completed(0) c+=running(0) [Network Initialized Ready ContainersReady]
-              1.04 Normal Created spec.containers{c} Container created
-              1.04 Normal Started spec.containers{c} Container started
-              1.54 p: Running 10.244.1.2 i1+=Completed(0) side+=running(0) i2+=Completed(0) c=Completed(0) [Network Initialized]
-              1.54 Normal Killing spec.initContainers{side} Stopping container side
-              1.54 engine: stop uid-p_side_0 within 30000
-              1.64 p: Succeeded 10.244.1.2 i1+=Completed(0) side=Error(0) i2+=Completed(0) c=Completed(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 i1=PodInitializing(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) []
+            0.00 p: Pending 10.244.1.2 i1=PodInitializing(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
+            0.01 Normal Pulled spec.initContainers{i1} Container image "exit" already present on machine and can be accessed by the pod
+            0.01 p: Pending 10.244.1.2 i1=running(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
+            0.01 Normal Created spec.initContainers{i1} Container created
+            0.01 Normal Started spec.initContainers{i1} Container started
+            0.51 p: Pending 10.244.1.2 i1+=Completed(0) side=PodInitializing(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
+            0.52 Normal Pulled spec.initContainers{side} Container image "ok" already present on machine and can be accessed by the pod
+            0.52 p: Pending 10.244.1.2 i1+=Completed(0) side+=running(0) i2=PodInitializing(0) c=PodInitializing(0) [Network]
+            0.52 Normal Created spec.initContainers{side} Container created
+            0.52 Normal Started spec.initContainers{side} Container started
+            0.53 Normal Pulled spec.initContainers{i2} Container image "exit" already present on machine and can be accessed by the pod
+            0.53 p: Pending 10.244.1.2 i1+=Completed(0) side+=running(0) i2=running(0) c=PodInitializing(0) [Network]
+            0.53 Normal Created spec.initContainers{i2} Container created
+            0.53 Normal Started spec.initContainers{i2} Container started
+            1.03 p: Pending 10.244.1.2 i1+=Completed(0) side+=running(0) i2+=Completed(0) c=PodInitializing(0) [Network Initialized]
+            1.04 Normal Pulled spec.containers{c} Container image "exit" already present on machine and can be accessed by the pod
+            1.04 p: Running 10.244.1.2 i1+=Completed(0) side+=running(0) i2+=Completed(0) c+=running(0) [Network Initialized Ready ContainersReady]
+            1.04 Normal Created spec.containers{c} Container created
+            1.04 Normal Started spec.containers{c} Container started
+            1.54 p: Running 10.244.1.2 i1+=Completed(0) side+=running(0) i2+=Completed(0) c=Completed(0) [Network Initialized]
+            1.54 Normal Killing spec.initContainers{side} Stopping container side
+            1.54 engine: stop uid-p_side_0 within 30000
+            1.64 p: Succeeded 10.244.1.2 i1+=Completed(0) side=Error(0) i2+=Completed(0) c=Completed(0) [Initialized]
+            1.64 engine: free uid-p
         "#]],
     );
 }
@@ -400,16 +406,17 @@ fn a_deadline_fails_the_pod() {
         json!({"containers": [container("ok")], "activeDeadlineSeconds": 4}),
         10,
         expect![[r#"
-              0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
-              0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
-              0.01 Normal Pulled spec.containers{c} Container image "ok" already present on machine and can be accessed by the pod
-              0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
-              0.01 Normal Created spec.containers{c} Container created
-              0.01 Normal Started spec.containers{c} Container started
-              4.00 Normal DeadlineExceeded  Pod was active on the node longer than the specified deadline
-              4.00 Normal Killing spec.containers{c} Stopping container c
-              4.00 engine: stop uid-p_c_0 within 30000
-              4.10 p: Failed DeadlineExceeded 10.244.1.2 c=Error(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
+            0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
+            0.01 Normal Pulled spec.containers{c} Container image "ok" already present on machine and can be accessed by the pod
+            0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
+            0.01 Normal Created spec.containers{c} Container created
+            0.01 Normal Started spec.containers{c} Container started
+            4.00 Normal DeadlineExceeded  Pod was active on the node longer than the specified deadline
+            4.00 Normal Killing spec.containers{c} Stopping container c
+            4.00 engine: stop uid-p_c_0 within 30000
+            4.10 p: Failed DeadlineExceeded 10.244.1.2 c=Error(0) [Initialized]
+            4.10 engine: free uid-p
         "#]],
     );
 }
@@ -440,27 +447,28 @@ fn a_restarted_kubelet_starts_its_pods_again() {
     harness.restart();
     harness.run(2);
     expect![[r#"
-          0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
-          0.00 q: Pending 10.244.1.3 c=ContainerCreating(0) [Initialized]
-          0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
-          0.00 q: Pending 10.244.1.3 c=ContainerCreating(0) [Network Initialized]
-          0.01 Normal Pulled spec.containers{c} Container image "ok" already present on machine and can be accessed by the pod
-          0.01 Normal Pulled spec.containers{c} Container image "exit" already present on machine and can be accessed by the pod
-          0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
-          0.01 q: Running 10.244.1.3 c+=running(0) [Network Initialized Ready ContainersReady]
-          0.01 Normal Created spec.containers{c} Container created
-          0.01 Normal Started spec.containers{c} Container started
-          0.01 Normal Created spec.containers{c} Container created
-          0.01 Normal Started spec.containers{c} Container started
-          0.51 q: Succeeded 10.244.1.3 c=Completed(0) [Initialized]
-          2.00 -- kubelet restarts
-          2.00 p: Running 10.244.1.4 c=ContainerStatusUnknown(0) [Initialized]
-          2.00 Normal SandboxChanged  Pod sandbox changed, it will be killed and re-created.
-          2.00 p: Running 10.244.1.4 c=ContainerStatusUnknown(0) [Network Initialized]
-          2.01 Normal Pulled spec.containers{c} Container image "ok" already present on machine and can be accessed by the pod
-          2.01 p: Running 10.244.1.4 c+=running(1) [Network Initialized Ready ContainersReady]
-          2.01 Normal Created spec.containers{c} Container created
-          2.01 Normal Started spec.containers{c} Container started
+        0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Initialized]
+        0.00 q: Pending 10.244.1.3 c=ContainerCreating(0) [Initialized]
+        0.00 p: Pending 10.244.1.2 c=ContainerCreating(0) [Network Initialized]
+        0.00 q: Pending 10.244.1.3 c=ContainerCreating(0) [Network Initialized]
+        0.01 Normal Pulled spec.containers{c} Container image "ok" already present on machine and can be accessed by the pod
+        0.01 Normal Pulled spec.containers{c} Container image "exit" already present on machine and can be accessed by the pod
+        0.01 p: Running 10.244.1.2 c+=running(0) [Network Initialized Ready ContainersReady]
+        0.01 q: Running 10.244.1.3 c+=running(0) [Network Initialized Ready ContainersReady]
+        0.01 Normal Created spec.containers{c} Container created
+        0.01 Normal Started spec.containers{c} Container started
+        0.01 Normal Created spec.containers{c} Container created
+        0.01 Normal Started spec.containers{c} Container started
+        0.51 q: Succeeded 10.244.1.3 c=Completed(0) [Initialized]
+        0.51 engine: free uid-q
+        2.00 -- kubelet restarts
+        2.00 p: Running 10.244.1.3 c=ContainerStatusUnknown(0) [Initialized]
+        2.00 Normal SandboxChanged  Pod sandbox changed, it will be killed and re-created.
+        2.00 p: Running 10.244.1.3 c=ContainerStatusUnknown(0) [Network Initialized]
+        2.01 Normal Pulled spec.containers{c} Container image "ok" already present on machine and can be accessed by the pod
+        2.01 p: Running 10.244.1.3 c+=running(1) [Network Initialized Ready ContainersReady]
+        2.01 Normal Created spec.containers{c} Container created
+        2.01 Normal Started spec.containers{c} Container started
     "#]].assert_eq(&harness.transcript());
 }
 

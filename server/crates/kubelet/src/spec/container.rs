@@ -27,12 +27,29 @@ pub(crate) struct ContainerSpec {
     pub(crate) readiness_probe: Option<ProbeSpec>,
     pub(crate) startup_probe: Option<ProbeSpec>,
     pub(crate) restart_policy: Option<RestartPolicy>,
+    pub(crate) restart_policy_rules: Vec<RestartRule>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) stdin: bool,
     pub(crate) stdin_once: bool,
     pub(crate) tty: bool,
     pub(crate) termination_message_path: String,
     pub(crate) termination_message_policy: String,
+}
+
+/// `v1.ContainerRestartRule`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct RestartRule {
+    pub(crate) action: String,
+    pub(crate) exit_codes: ExitCodes,
+}
+
+/// `v1.ContainerRestartRuleOnExitCodes`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExitCodes {
+    pub(crate) operator: String,
+    pub(crate) values: Vec<i32>,
 }
 
 /// `v1.PullPolicy`.
@@ -136,6 +153,19 @@ impl ContainerSpec {
     /// True for an init container with `restartPolicy: Always` (KEP-753).
     pub(crate) fn is_sidecar(&self) -> bool {
         self.restart_policy == Some(RestartPolicy::Always)
+    }
+
+    /// A rule of the container's own asks for a restart after this exit code (KEP-5307).
+    pub(crate) fn restarts_on(&self, exit_code: i32) -> bool {
+        self.restart_policy_rules.iter().any(|rule| {
+            let listed = rule.exit_codes.values.contains(&exit_code);
+            rule.action == "Restart"
+                && match rule.exit_codes.operator.as_str() {
+                    "In" => listed,
+                    "NotIn" => !listed,
+                    _ => false,
+                }
+        })
     }
 
     /// The request for a resource, which defaults to the limit.

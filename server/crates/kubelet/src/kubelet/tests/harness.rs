@@ -1,6 +1,7 @@
 //! A kubelet, an API that accepts everything, and an engine whose images are named after what they do: `ok` runs,
 //! `exit` ends with 0 and `crash` with 1 after half a second, `slow` ignores being asked to end, `remote` is not here
-//! until it is pulled, `missing` does not exist.
+//! until it is pulled, `missing` does not exist. A hook `ok` takes three seconds, `fail` fails at once, `hang` never
+//! ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,7 +11,9 @@ use serde_json::{Value, json};
 use shared::live::Change;
 use shared::{KindRef, Millis, Object, ObjectKey, Revision, Status};
 
-use crate::runtime::{RuntimeCommand, RuntimeEvent};
+use crate::runtime::{
+    ContainerId, HookAction, HookKind, PodUsage, ProbeAction, RuntimeCommand, RuntimeEvent, Volume,
+};
 use crate::{Kubelet, KubeletConfig};
 
 pub(super) struct Harness {
@@ -24,6 +27,11 @@ pub(super) struct Harness {
     log: Vec<String>,
     writes: BTreeMap<String, u64>,
     pub(super) unhealthy: bool,
+    /// What the engine measures, by pod.
+    pub(super) usage: BTreeMap<String, PodUsage>,
+    /// Tokens are refused.
+    pub(super) no_tokens: bool,
+    tokens: u64,
 }
 
 impl Harness {
@@ -46,6 +54,9 @@ impl Harness {
             log: Vec::new(),
             writes: BTreeMap::new(),
             unhealthy: false,
+            usage: BTreeMap::new(),
+            no_tokens: false,
+            tokens: 0,
         };
         harness.sync();
         harness.run(0);
@@ -193,6 +204,14 @@ impl Harness {
                 let found = self.objects.get(&place).cloned();
                 Object::new(found.ok_or(Status::not_found(&plural, "", &request.name))?)
             }
+            (Verb::Create, _) if request.subresource == "token" => self.token(request)?,
+            (Verb::Create, Body::Object(object)) if plural == "pods" => {
+                let mut object = object.clone();
+                object["metadata"]["uid"] = json!(format!("mirror-{}", self.revision));
+                let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+                self.note(&format!("CREATE {name}"));
+                self.put(&plural, object)
+            }
             (Verb::Create, Body::Object(object)) => {
                 self.heard(object);
                 self.put(&plural, object.clone())
@@ -226,6 +245,27 @@ impl Harness {
         Ok(Answer::Object(object))
     }
 
+    fn token(&mut self, request: &Request) -> Result<Object, Status> {
+        self.note(&format!("TOKEN for {}/{}", request.namespace, request.name));
+        if self.no_tokens {
+            return Err(Status::failure(
+                503,
+                "ServiceUnavailable",
+                "no tokens today",
+            ));
+        }
+        self.tokens += 1;
+        let Body::Object(body) = &request.body else {
+            panic!("a token request")
+        };
+        let life = body["spec"]["expirationSeconds"].as_u64().unwrap();
+        let expires = self.now.plus_secs(life).rfc3339();
+        let token = format!("token-{}", self.tokens);
+        Ok(Object::new(
+            json!({"status": {"token": token, "expirationTimestamp": expires}}),
+        ))
+    }
+
     fn heard(&mut self, object: &Value) {
         if object["kind"] == "Event" && object["involvedObject"]["kind"] == "Pod" {
             let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
@@ -241,7 +281,11 @@ impl Harness {
     /// One line of what `kubectl get pod` would be made from.
     fn show(&mut self, pod: &Value) {
         let status = &pod["status"];
-        let lists = ["initContainerStatuses", "containerStatuses"];
+        let lists = [
+            "initContainerStatuses",
+            "containerStatuses",
+            "ephemeralContainerStatuses",
+        ];
         let each = lists
             .iter()
             .flat_map(|l| status[l].as_array().cloned().unwrap_or_default())
@@ -294,9 +338,30 @@ impl Harness {
     fn execute(&mut self, command: RuntimeCommand) {
         let mut soon = |ms, event| self.engine.push((self.now.plus_ms(ms), event));
         match command {
-            RuntimeCommand::CreateSandbox { pod, .. } => {
-                soon(0, RuntimeEvent::SandboxReady { pod })
+            RuntimeCommand::CreateSandbox(config) => {
+                soon(0, RuntimeEvent::SandboxReady { pod: config.pod })
             }
+            RuntimeCommand::StopSandbox { pod } => {
+                soon(0, RuntimeEvent::SandboxStopped { pod: pod.clone() });
+                self.note(&format!("engine: free {pod}"));
+            }
+            RuntimeCommand::Measure { storage } => {
+                let pods = self.usage.clone();
+                soon(0, RuntimeEvent::Measured { pods, storage });
+            }
+            RuntimeCommand::UpdateVolumes { pod, volumes } => {
+                let failure = None;
+                soon(0, RuntimeEvent::VolumesUpdated { pod, failure });
+                for volume in volumes {
+                    self.note(&format!("engine: update {}", files(&volume)));
+                }
+            }
+            RuntimeCommand::RunHook {
+                id,
+                hook,
+                action,
+                timeout_ms,
+            } => self.hook(id, hook, action, timeout_ms),
             RuntimeCommand::RemoveSandbox { pod } => {
                 soon(0, RuntimeEvent::SandboxRemoved { pod: pod.clone() });
                 self.note(&format!("engine: remove {pod}"));
@@ -340,6 +405,12 @@ impl Harness {
             RuntimeCommand::StartContainer(config) => {
                 let id = config.id.unwrap();
                 soon(0, RuntimeEvent::Started { id: id.clone() });
+                for mount in &config.mounts {
+                    if let Volume::Files { .. } = &mount.volume {
+                        self.log
+                            .push(format!("engine: mount {}", files(&mount.volume)));
+                    }
+                }
                 let ends = match config.image.as_str() {
                     "exit" => Some(0),
                     "crash" => Some(1),
@@ -382,6 +453,52 @@ impl Harness {
         }
     }
 
+    fn hook(&mut self, id: ContainerId, hook: HookKind, action: HookAction, timeout_ms: u64) {
+        self.note(&format!("engine: {hook:?} of {id} within {timeout_ms}"));
+        let (after, failure) = match action {
+            HookAction::Sleep { ms } => (ms, None),
+            HookAction::Run(ProbeAction::Exec { command }) => match command[0].as_str() {
+                "fail" => (0, Some("exit code 1".to_owned())),
+                "hang" => (timeout_ms, Some("timed out".to_owned())),
+                _ => (3000, None),
+            },
+            HookAction::Run(_) => (0, None),
+        };
+        let (after, failure) = if after > timeout_ms {
+            (timeout_ms, Some("timed out".to_owned()))
+        } else {
+            (after, failure)
+        };
+        let event = RuntimeEvent::HookDone { id, hook, failure };
+        self.engine.push((self.now.plus_ms(after), event));
+    }
+
+    /// The files of the manifest directory are these now.
+    pub(super) fn manifests(&mut self, manifests: &[Value]) {
+        self.note("-- manifests change");
+        self.kubelet.set_static_pods(manifests, self.now);
+    }
+
+    /// Adds a container to a pod that runs.
+    pub(super) fn debug(&mut self, name: &str, container: Value) {
+        let mut pod = self.objects[&("pods".into(), ObjectKey::new("a", name))].clone();
+        pod["spec"]["ephemeralContainers"] = json!([container]);
+        self.note(&format!("-- debug {name}"));
+        self.put("pods", pod);
+    }
+
+    /// Changes a pod's label.
+    pub(super) fn label(&mut self, name: &str, value: &str) {
+        let mut pod = self.objects[&("pods".into(), ObjectKey::new("a", name))].clone();
+        pod["metadata"]["labels"] = json!({"app": value});
+        self.put("pods", pod);
+    }
+
+    /// A stored object.
+    pub(super) fn object(&self, plural: &str, namespace: &str, name: &str) -> &Value {
+        &self.objects[&(plural.to_owned(), ObjectKey::new(namespace, name))]
+    }
+
     fn note(&mut self, text: &str) {
         let ms = self.now.since(self.start);
         self.log
@@ -401,6 +518,17 @@ impl Harness {
 
 fn kubelet() -> Kubelet {
     Kubelet::new(KubeletConfig::new("n1", Ipv4Addr::new(10, 0, 0, 1)))
+}
+
+/// `v: a=1 b=2`.
+fn files(volume: &Volume) -> String {
+    let Volume::Files { name, files } = volume else {
+        return volume.name().to_owned();
+    };
+    let each = files
+        .iter()
+        .map(|(path, content)| format!("{path}={}", String::from_utf8_lossy(content)));
+    format!("{name}: {}", each.collect::<Vec<_>>().join(" "))
 }
 
 /// A strategic merge for what the kubelet sends: maps by field, `conditions` by type, null removes.
