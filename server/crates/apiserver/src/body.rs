@@ -85,6 +85,31 @@ pub(crate) fn checked(
     }
 }
 
+/// The same for a new state of a stored object: what is as it was stored needs no second look.
+pub(crate) fn checked_changes(
+    target: &Target<'_>,
+    new: &mut Value,
+    old: &Value,
+    ctx: &mut Context<'_>,
+) -> Result<(), Status> {
+    let fields = value::as_object(new);
+    let same: Vec<String> = fields
+        .iter()
+        .filter(|(name, field)| {
+            !matches!(name.as_str(), "kind" | "apiVersion")
+                && old.get(name.as_str()) == Some(*field)
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    let kept: Vec<(String, Value)> = same
+        .into_iter()
+        .filter_map(|name| fields.remove(&name).map(|field| (name, field)))
+        .collect();
+    checked(target, new, Vec::new(), ctx)?;
+    value::as_object(new).extend(kept);
+    Ok(())
+}
+
 /// The options in the body of a delete: an object, or nothing.
 pub(crate) fn options(target: &Target<'_>) -> Result<Value, Status> {
     let mut value = match &target.request.body {

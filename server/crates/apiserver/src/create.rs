@@ -11,6 +11,7 @@ use crate::answer::{Answer, Outcome, Proposal, Reply};
 use crate::errors::Errors;
 use crate::item::{Item, encode};
 use crate::server::{ApiServer, Context, Phase, Target};
+use crate::update::Part;
 use crate::value::text;
 use crate::{admission, allocate, body, convert, meta, refuse};
 
@@ -46,7 +47,7 @@ impl ApiServer {
         (target.strategy.prepare_create)(&mut value, ctx.now);
         (target.strategy.fill_in)(&mut value, ctx);
         ctx.observer.enter(Phase::Validation);
-        validate(target, &value, None)?;
+        validate(target, Part::Object, &value, None)?;
         if sent_version {
             return Err(Status::failure(
                 500,
@@ -89,6 +90,7 @@ impl ApiServer {
 /// Checks an object to store, against the one before it if there is one.
 pub(crate) fn validate(
     target: &Target<'_>,
+    part: Part,
     new: &Value,
     old: Option<&Value>,
 ) -> Result<(), Status> {
@@ -98,10 +100,13 @@ pub(crate) fn validate(
     if let Some(old) = old {
         meta::validate_update(new, old, &mut errors);
     }
-    (strategy.validate)(new, &mut errors);
+    if part != Part::Status {
+        // The rest is as it was stored, and no kind has rules about its status alone.
+        (strategy.validate)(new, &mut errors);
+    }
     if let Some(old) = old {
-        let part = target.request.subresource.as_str();
-        let own = strategy.validate_parts.iter().find(|(p, _)| *p == part);
+        let sub = target.request.subresource.as_str();
+        let own = strategy.validate_parts.iter().find(|(p, _)| *p == sub);
         own.map_or(strategy.validate_update, |(_, check)| *check)(new, old, &mut errors);
     }
     if errors.is_empty() {

@@ -8,7 +8,7 @@ use store::Snapshot;
 use crate::authz::{Attributes, Decision};
 use crate::health::{self, Check};
 use crate::http::{HttpRequest, NonResource};
-use crate::negotiate::Representation;
+use crate::negotiate::{PROTOBUF, Representation};
 use crate::refuse;
 use crate::render::{JSON, Response, to_bytes};
 use crate::server::{ApiServer, User};
@@ -69,6 +69,12 @@ impl ApiServer {
             }
             NonResource::Metrics | NonResource::Other(_) => return Ok(not_found()),
         };
+        if representation == Representation::Protobuf
+            && let Some(kind) = document.get("kind").and_then(Value::as_str)
+            && let Some(bytes) = self.schema.encode_protobuf_as(("v1", kind), &document)
+        {
+            return Ok(Response::new(200, PROTOBUF, bytes));
+        }
         let content_type = if representation == Representation::Yaml {
             "application/yaml"
         } else {
@@ -233,9 +239,9 @@ impl ApiServer {
                     })
                     .collect();
                 let metadata = if name.is_empty() {
-                    json!({"creationTimestamp": null})
+                    json!({})
                 } else {
-                    json!({"name": name, "creationTimestamp": null})
+                    json!({"name": name})
                 };
                 json!({"metadata": metadata, "versions": versions})
             })

@@ -3,13 +3,14 @@
 //! Objects are stored without `metadata.resourceVersion`, because only the commit knows it. `kind`, `apiVersion` and
 //! `metadata` come first in the stored bytes, so that the version is spliced in without parsing anything.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use serde_json::Value;
 use shared::{Kind, Object, Revision, Status};
 
-use crate::convert;
+use crate::{convert, scan};
 
 const METADATA: &[u8] = b"\"metadata\":{";
 
@@ -101,6 +102,55 @@ impl Item {
         out.extend_from_slice(format!("\"resourceVersion\":\"{}\",", self.revision).as_bytes());
         out.extend_from_slice(tail);
         Ok(())
+    }
+
+    /// Appends the form that it has among the items of a list: as [`Self::write_json`], without `kind` and
+    /// `apiVersion`, which the list says for all of them.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub fn write_list_item(&self, out: &mut Vec<u8>) -> Result<(), Status> {
+        if self.bytes.is_empty() || convert::is_converted(self.kind) {
+            let object = self.object()?;
+            let mut first = true;
+            out.push(b'{');
+            for (name, field) in object.value().as_object().into_iter().flatten() {
+                if !matches!(name.as_str(), "kind" | "apiVersion") {
+                    entry(out, &mut first, name, field)?;
+                }
+            }
+            out.push(b'}');
+            return Ok(());
+        }
+        let from = out.len();
+        self.write_json(out)?;
+        // Stored objects begin with both, so that cutting them off needs no parsing.
+        let head = out.get(from..).and_then(|text| {
+            text.windows(METADATA.len())
+                .take(512)
+                .position(|w| w == METADATA)
+        });
+        if let Some(length) = head {
+            out.splice(from..from + length, [b'{']);
+        }
+        Ok(())
+    }
+
+    /// One value of the object: from its parsed form where there is one, or else from its text alone. `pointer` may
+    /// not lead into arrays.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub(crate) fn peek(&self, pointer: &str) -> Result<Option<Cow<'_, Value>>, Status> {
+        let is_text = self.object.get().is_none()
+            && !self.bytes.is_empty()
+            && !convert::is_converted(self.kind);
+        if is_text && let Ok(found) = scan::find(&self.bytes, pointer) {
+            let Some(text) = found else { return Ok(None) };
+            let value = serde_json::from_slice(text).map_err(Status::internal)?;
+            return Ok(Some(Cow::Owned(value)));
+        }
+        Ok(self.object()?.at(pointer).map(Cow::Borrowed))
     }
 
     /// The JSON form with its resourceVersion.

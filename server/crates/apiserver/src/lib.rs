@@ -34,6 +34,7 @@ mod refuse;
 mod registry;
 mod render;
 mod review;
+mod scan;
 mod schemas;
 mod selection;
 mod server;

@@ -8,7 +8,9 @@ use crate::http::{HttpRequest, NonResource, Parsed};
 use crate::refuse;
 use crate::server::ApiServer;
 
-const OBJECTS: &str = "application/json, application/yaml";
+const OBJECTS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// What a Table row carries of its object (`includeObject`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum Representation {
     Json,
     /// The same as YAML.
     Yaml,
+    /// The same as protobuf, for kinds that have a protobuf form.
+    Protobuf,
     /// Rows as `kubectl get` prints them.
     Table(Include),
     /// Only metadata.
@@ -118,7 +122,7 @@ impl ApiServer {
                 };
                 if matches!(
                     request.subresource.as_str(),
-                    "log" | "exec" | "attach" | "portforward"
+                    "log" | "exec" | "attach" | "portforward" | "proxy"
                 ) {
                     return Ok(Representation::Json);
                 }
@@ -159,6 +163,9 @@ fn object_form(range: &Range<'_>, shape: &Shape) -> Option<Representation> {
     if range.kind == "application/yaml" && shape.verb != Verb::Watch && range.get("as").is_empty() {
         return Some(Representation::Yaml);
     }
+    if range.kind == PROTOBUF && shape.verb != Verb::Watch && range.get("as").is_empty() {
+        return Some(Representation::Protobuf);
+    }
     if !is_json(range) {
         return None;
     }
@@ -180,6 +187,7 @@ fn discovery_form(range: &Range<'_>, is_root: bool) -> Option<Representation> {
     match range.get("as") {
         "" if is_json(range) => Some(Representation::Json),
         "" if range.kind == "application/yaml" => Some(Representation::Yaml),
+        "" if range.kind == PROTOBUF => Some(Representation::Protobuf),
         "APIGroupDiscoveryList" if is_root && range.kind == "application/json" => {
             (range.get("g") == "apidiscovery.k8s.io" && range.get("v") == "v2")
                 .then_some(Representation::Discovery)
@@ -242,7 +250,7 @@ mod tests {
             (
                 list,
                 "application/vnd.kubernetes.protobuf,application/json",
-                "Json",
+                "Protobuf",
             ),
             (list, "application/json;q=0.5,application/yaml", "Yaml"),
             ("/api", DISCOVERY, "Discovery"),

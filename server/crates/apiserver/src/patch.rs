@@ -79,7 +79,7 @@ impl ApiServer {
         let current = current.ok_or_else(|| target.not_found())?;
         let old = current.object()?;
         let mut new = apply_to(target, kind, old.value(), &patch)?;
-        body::checked(target, &mut new, Vec::new(), ctx)?;
+        body::checked_changes(target, &mut new, old.value(), ctx)?;
         check_identity(target, &new, old.value())?;
         meta::check_namespace(&mut new, target)?;
         if text(&new, "/metadata/resourceVersion") == text(old.value(), "/metadata/resourceVersion")
@@ -141,7 +141,9 @@ impl ApiServer {
         }
         let mut new =
             target.merge_applied(ctx.now, live.as_ref().map(shared::Object::value), &applied)?;
-        body::checked(target, &mut new, Vec::new(), ctx)?;
+        let empty = Value::Null;
+        let before = live.as_ref().map_or(&empty, shared::Object::value);
+        body::checked_changes(target, &mut new, before, ctx)?;
         match current {
             Some(current) => self.write(
                 target,

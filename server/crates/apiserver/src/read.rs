@@ -18,7 +18,11 @@ use crate::server::{ApiServer, Context, Phase, Target};
 /// How many keys are read at a time while a selector looks for enough objects to fill a page.
 const CHUNK: usize = 1000;
 const TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start \
-     a new list without the continue parameter.";
+     a new list without the continue parameter, or use the continue token in this response to retrieve the remainder \
+     of the results. Continuing with the provided token results in an inconsistent list - objects that were created, \
+     modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+/// The revision in a token that goes on with whatever is there by then.
+const INCONSISTENT: i64 = -1;
 
 impl Target<'_> {
     /// The key prefix of the collection: of the request's namespace, or of all.
@@ -98,6 +102,7 @@ impl Page {
             }
             let (at, start) = parse_token(&options.continue_token)
                 .map_err(|why| Status::bad_request(format!("invalid continue token: {why}")))?;
+            let at = at.unwrap_or_else(|| snapshot.revision());
             let start_after = Some(format!("{prefix}{start}"));
             let limit = options.limit;
             return Ok(Self {
@@ -126,6 +131,29 @@ impl Page {
             limit: options.limit,
             is_continued: false,
         })
+    }
+}
+
+impl Page {
+    /// Why the page cannot be read. Whoever was in the middle of a list is told how to go on without consistency.
+    fn refuse(&self, error: &ReadError) -> Status {
+        match error {
+            ReadError::Compacted { .. } if self.is_continued => {
+                let last = self.start_after.as_deref().unwrap_or_default();
+                let name = last.strip_prefix(self.prefix.as_str()).unwrap_or_default();
+                let mut status = Status::expired(TOO_OLD);
+                status
+                    .metadata
+                    .insert("continue".into(), token(INCONSISTENT, name).into());
+                status
+            }
+            ReadError::Compacted { .. } => {
+                Status::expired("The resourceVersion for the provided list is too old.")
+            }
+            ReadError::Future { requested, current } => {
+                refuse::from_the_future(requested.0, current.0)
+            }
+        }
     }
 }
 
@@ -169,7 +197,7 @@ fn read_page(
         };
         let range = snapshot
             .range_at(&page.prefix, start.as_deref(), chunk, page.at)
-            .map_err(|e| refuse_read(&e, page.is_continued))?;
+            .map_err(|e| page.refuse(&e))?;
         let (count, mut last) = (range.items.len(), None);
         for (i, kv) in range.items.iter().enumerate() {
             let item = target.item(kv);
@@ -185,7 +213,7 @@ fn read_page(
         if let Some((key, more)) = last {
             if more {
                 let name = key.strip_prefix(page.prefix.as_str()).unwrap_or_default();
-                list.continue_token = token(page.at, name);
+                list.continue_token = token(page.at.0.cast_signed(), name);
                 list.remaining = selection.is_everything().then_some(range.remaining);
             }
             return Ok(list);
@@ -194,16 +222,6 @@ fn read_page(
             Some(kv) if range.more => start = Some(kv.key.to_string()),
             _ => return Ok(list),
         }
-    }
-}
-
-fn refuse_read(error: &ReadError, is_continued: bool) -> Status {
-    match error {
-        ReadError::Compacted { .. } if is_continued => Status::expired(TOO_OLD),
-        ReadError::Compacted { .. } => {
-            Status::expired("The resourceVersion for the provided list is too old.")
-        }
-        ReadError::Future { requested, current } => refuse::from_the_future(requested.0, current.0),
     }
 }
 
@@ -230,26 +248,32 @@ pub(crate) fn parse_version(text: &str) -> Result<u64, String> {
 }
 
 /// The continue token: the original's, so that tools which look inside find what they expect.
-fn token(at: Revision, name: &str) -> String {
-    URL_SAFE_NO_PAD.encode(
-        json!({"v": "meta.k8s.io/v1", "rv": at.0, "start": format!("{name}\0")}).to_string(),
-    )
+fn token(at: i64, name: &str) -> String {
+    URL_SAFE_NO_PAD
+        .encode(json!({"v": "meta.k8s.io/v1", "rv": at, "start": format!("{name}\0")}).to_string())
 }
 
-fn parse_token(token: &str) -> Result<(Revision, String), String> {
+/// Where to go on, and at which revision; `None` for whatever is the newest.
+fn parse_token(token: &str) -> Result<(Option<Revision>, String), String> {
     let bytes = URL_SAFE_NO_PAD
         .decode(token.trim_end_matches('='))
         .map_err(|_| "continue key is not valid: illegal base64 data at input byte 0".to_owned())?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|e| format!("continue key is not valid: {e}"))?;
-    let rv = value.get("rv").and_then(Value::as_u64).filter(|rv| *rv > 0);
+    let rv = value.get("rv").and_then(Value::as_i64);
+    let at = match rv {
+        Some(INCONSISTENT) => None,
+        Some(rv) => u64::try_from(rv).ok().map(Revision),
+        None => None,
+    };
+    let rv = rv.filter(|rv| *rv > 0 || *rv == INCONSISTENT);
     let start = value
         .get("start")
         .and_then(Value::as_str)
         .unwrap_or_default();
     match (value.get("v").and_then(Value::as_str), rv) {
-        (Some("meta.k8s.io/v1"), Some(rv)) if !start.is_empty() && !start.contains("..") => {
-            Ok((Revision(rv), start.trim_end_matches('\0').to_owned()))
+        (Some("meta.k8s.io/v1"), Some(_)) if !start.is_empty() && !start.contains("..") => {
+            Ok((at, start.trim_end_matches('\0').to_owned()))
         }
         (Some("meta.k8s.io/v1"), None) => {
             Err("incorrect encoded start resourceVersion (version meta.k8s.io/v1)".into())
@@ -270,8 +294,8 @@ mod tests {
     #[test]
     fn tokens_survive_a_round_trip_and_garbage_is_refused() {
         assert_eq!(
-            parse_token(&token(Revision(7), "a/b")),
-            Ok((Revision(7), "a/b".into()))
+            parse_token(&token(7, "a/b")),
+            Ok((Some(Revision(7)), "a/b".into()))
         );
         for bad in ["x", "", "e30", "!!!!", "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ"] {
             assert!(parse_token(bad).is_err(), "{bad}");

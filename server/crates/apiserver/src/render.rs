@@ -6,7 +6,7 @@ use shared::{Kind, Millis, Object, Revision, Status};
 
 use crate::answer::{Answer, Listing};
 use crate::item::Item;
-use crate::negotiate::{Include, Representation};
+use crate::negotiate::{Include, PROTOBUF, Representation};
 use crate::server::ApiServer;
 use crate::table;
 use crate::watch::{WatchFrame, Word};
@@ -51,11 +51,17 @@ impl ApiServer {
         now: Millis,
         warnings: &[String],
     ) -> Response {
-        let mut response = match body(representation, answer, now) {
+        let rendered = match representation {
+            Representation::Protobuf => self.protobuf(answer).transpose(),
+            _ => None,
+        };
+        let is_protobuf = rendered.is_some();
+        let mut response = match rendered.unwrap_or_else(|| body(representation, answer, now)) {
             Ok(body) => {
                 let content_type = match (representation, body.is_empty()) {
                     (_, true) => "",
                     (Representation::Yaml, _) => YAML,
+                    _ if is_protobuf => PROTOBUF,
                     _ => JSON,
                 };
                 Response::new(code, content_type, body)
@@ -68,6 +74,32 @@ impl ApiServer {
                 .map(|w| ("Warning", format!("299 - {}", json!(w)))),
         );
         response
+    }
+
+    /// The answer as protobuf; `None` when it has no such form, which is then answered as JSON.
+    fn protobuf(&self, answer: &Answer) -> Result<Option<Bytes>, Status> {
+        let bytes = match answer {
+            Answer::Empty => None,
+            Answer::Status(status) => {
+                let value = serde_json::to_value(status).map_err(Status::internal)?;
+                self.schema.encode_protobuf(&value)
+            }
+            Answer::Object(item) => self.schema.encode_protobuf(item.object()?.value()),
+            Answer::List(list) => {
+                let objects: Vec<&Object> = list
+                    .items
+                    .iter()
+                    .map(Item::object)
+                    .collect::<Result<_, _>>()?;
+                let names = (list.kind.api_version(), list.kind.kind);
+                self.schema.encode_protobuf_list(
+                    (&names.0, names.1),
+                    &list_meta(list),
+                    objects.iter().map(|o| o.value()),
+                )
+            }
+        };
+        Ok(bytes.map(Bytes::from))
     }
 
     /// Renders a refusal.
@@ -165,7 +197,7 @@ fn list_json(list: &Listing) -> Result<Bytes, Status> {
         if i > 0 {
             out.push(b',');
         }
-        item.write_json(&mut out)?;
+        item.write_list_item(&mut out)?;
     }
     out.extend_from_slice(b"]}");
     Ok(out.into())

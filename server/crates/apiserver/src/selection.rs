@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use shared::selector::{FieldTerm, Selector, parse_fields};
-use shared::{Kind, Object, Status};
+use shared::{Kind, Status};
 
 use crate::item::Item;
 
@@ -63,12 +63,19 @@ impl Selection {
         if self.is_everything() {
             return Ok(true);
         }
-        let object = item.object()?;
-        Ok(self.labels.matches_object(object)
-            && self
-                .fields
-                .iter()
-                .all(|t| (value_of(object, &t.field) == t.value) == t.equal))
+        if !self.labels.is_empty()
+            && !self
+                .labels
+                .matches(item.peek("/metadata/labels")?.as_deref())
+        {
+            return Ok(false);
+        }
+        for term in &self.fields {
+            if (value_of(item, &term.field)? == term.value) != term.equal {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -129,33 +136,46 @@ fn is_supported(kind: &Kind, field: &str) -> bool {
 }
 
 /// The field as the text that a selector compares with; what is missing reads as its zero value.
-fn value_of(object: &Object, field: &str) -> String {
-    match field {
+fn value_of(item: &Item, field: &str) -> Result<String, Status> {
+    let at = |pointer: &str| -> Result<String, Status> {
+        Ok(item.peek(pointer)?.map_or_else(String::new, |v| scalar(&v)))
+    };
+    let text = match field {
         "source" => {
-            let component = object.text("/source/component");
-            return if component.is_empty() {
-                object.text("/reportingComponent")
+            let component = at("/source/component")?;
+            if component.is_empty() {
+                at("/reportingComponent")?
             } else {
                 component
             }
-            .into();
         }
         "status.podIPs" => {
-            let ips = object.items("/status/podIPs").iter();
-            return ips
-                .filter_map(|ip| ip.get("ip")?.as_str())
+            let ips = item.peek("/status/podIPs")?;
+            let ips = ips
+                .as_deref()
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
+            ips.filter_map(|ip| ip.get("ip")?.as_str())
                 .collect::<Vec<_>>()
-                .join(",");
+                .join(",")
         }
-        "status.successful" => return object.int("/status/succeeded").unwrap_or(0).to_string(),
-        _ => {}
-    }
-    match object.at(&format!("/{}", field.replace('.', "/"))) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Bool(flag)) => flag.to_string(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ if matches!(field, "spec.hostNetwork" | "spec.unschedulable") => "false".into(),
-        _ if field == "status.replicas" => "0".into(),
+        "status.successful" => at("/status/succeeded")?,
+        _ => at(&format!("/{}", field.replace('.', "/")))?,
+    };
+    Ok(match field {
+        _ if !text.is_empty() => text,
+        "spec.hostNetwork" | "spec.unschedulable" => "false".into(),
+        "status.replicas" | "status.successful" => "0".into(),
+        _ => text,
+    })
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
 }

@@ -124,7 +124,7 @@ impl ApiServer {
             (target.strategy.prepare_status)(&mut new, old, ctx.now);
         }
         ctx.observer.enter(Phase::Validation);
-        validate(target, &new, Some(old))?;
+        validate(target, part, &new, Some(old))?;
         if is_finished(target, &new) {
             let proposal = self.remove(target, &current, new, 200)?;
             return Ok(proposal.conditional(conditional).into());
@@ -206,11 +206,7 @@ fn restrict(target: &Target<'_>, part: Part, new: &mut Value, old: &Value) {
             }
         }
         Part::Status => {
-            let (metadata, status) = (new.get("metadata").cloned(), new.get("status").cloned());
-            *new = old.clone();
-            let fields = as_object(new);
-            put(fields, "metadata", metadata);
-            put(fields, "status", status);
+            put_back_all_but(new, old, &["metadata", "status"]);
             let metadata = object(new, "metadata");
             let before = |name: &str| old.get("metadata").and_then(|m| m.get(name)).cloned();
             put(metadata, "ownerReferences", before("ownerReferences"));
@@ -227,6 +223,17 @@ fn restrict(target: &Target<'_>, part: Part, new: &mut Value, old: &Value) {
             *new = old.clone();
             put(as_object(new), "metadata", metadata);
             take_resources(object(new, "spec"), &wanted.unwrap_or_default());
+        }
+    }
+}
+
+/// Makes all fields what they were, except for some.
+fn put_back_all_but(new: &mut Value, old: &Value, names: &[&str]) {
+    let fields = as_object(new);
+    fields.retain(|name, _| names.contains(&name.as_str()) || old.get(name).is_some());
+    for (name, before) in old.as_object().into_iter().flatten() {
+        if !names.contains(&name.as_str()) && fields.get(name) != Some(before) {
+            fields.insert(name.clone(), before.clone());
         }
     }
 }

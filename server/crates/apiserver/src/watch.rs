@@ -234,6 +234,9 @@ impl WatchCursor {
         let Some(item) = item else { return Ok(None) };
         let converted = convert::is_converted(self.kind).then(|| item.viewed_as(self.kind));
         let item = converted.as_ref().unwrap_or(item);
+        if !self.selection.is_everything() {
+            item.object()?;
+        }
         Ok(self.selection.matches(item)?.then(|| item.clone()))
     }
 

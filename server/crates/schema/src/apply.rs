@@ -252,10 +252,12 @@ impl Apply<'_> {
         managed::release(&mut managers, Some(&id), &comparison);
         let is_same_object = comparison == crate::typed::Comparison::default();
         if let Some(entry) = managers.get_mut(&id) {
-            let former = former.filter(|f| {
-                is_same_object && f.set == entry.set && f.api_version == entry.api_version
-            });
-            entry.time = former.map_or_else(|| Some(self.writer.now.rfc3339()), |f| f.time);
+            // An apply that changes no value is no event: whoever comes to own what is there has no time at all.
+            entry.time = if is_same_object {
+                former.and_then(|f| f.time)
+            } else {
+                Some(self.writer.now.rfc3339())
+            };
         }
         Ok((merged, managers))
     }

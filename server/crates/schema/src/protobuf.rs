@@ -1,7 +1,9 @@
-//! Request bodies of `application/vnd.kubernetes.protobuf` as the JSON they stand for.
+//! Bodies of `application/vnd.kubernetes.protobuf`: requests as the JSON they stand for, and answers (`encode`).
 //!
-//! `kubectl create`, `expose`, `scale` and every typed Go client send them. Messages are decoded by the field table
-//! alone; encoding answers is not offered, because every client accepts JSON.
+//! `kubectl create`, `expose`, `scale` and every typed Go client send them. Messages are read and written by the field
+//! table alone.
+
+mod encode;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -155,6 +155,8 @@ impl<'a> Merger<'a> {
                 (Some(Value::Array(before)), Value::Array(change)) => {
                     Value::Array(self.list(self.rule(ty, &key), before, change, depth + 1)?)
                 }
+                // The original forgets a map that replaces nothing.
+                (None, Value::Object(change)) if is_replacement(&change) => continue,
                 (_, change) => fresh(change),
             };
             original.insert(key, merged);
@@ -278,6 +280,11 @@ fn field_rule<'a>(s: &'a Struct, key: &str) -> Option<Rule<'a>> {
         replace: has("replace"),
         merge_key: &field.merge_key,
     })
+}
+
+fn is_replacement(map: &Map<String, Value>) -> bool {
+    map.get(PATCH)
+        .is_some_and(|directive| directive == "replace")
 }
 
 fn list_of(value: Option<&Value>) -> Result<Option<Vec<Value>>, PatchError> {

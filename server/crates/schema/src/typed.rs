@@ -154,6 +154,9 @@ impl Schema {
         path: &mut Vec<String>,
         out: &mut Comparison,
     ) {
+        if old == new {
+            return;
+        }
         match self.form(ty, &[old, new]) {
             Form::Map(fields) => {
                 let (old_map, new_map) = (object(old), object(new));

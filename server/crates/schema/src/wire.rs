@@ -98,6 +98,13 @@ pub(crate) struct Writer {
     bytes: Vec<u8>,
 }
 
+/// A writer that goes on behind what is there.
+impl From<Vec<u8>> for Writer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+}
+
 impl Writer {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -122,6 +129,12 @@ impl Writer {
     pub(crate) fn always(&mut self, field: u32, value: u64) {
         self.varint(u64::from(field) << 3);
         self.varint(value);
+    }
+
+    /// A field of 64 bits that holds a floating-point number.
+    pub(crate) fn double(&mut self, field: u32, value: f64) {
+        self.varint(u64::from(field) << 3 | 1);
+        self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
     }
 
     /// A string or bytes field, left out when empty as proto3 does.

@@ -9,7 +9,7 @@ fn groups_versions_and_resources() {
     assert_eq!(cluster.get("/api", "").at("/versions"), json!(["v1"]));
     let groups = cluster.get("/apis", "");
     assert_eq!(
-        groups.at("/groups/0"),
+        groups.at("/groups/1"),
         json!({"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}],
         "preferredVersion": {"groupVersion": "apps/v1", "version": "v1"}})
     );
@@ -97,6 +97,10 @@ fn every_resource_of_discovery_can_be_listed() {
                 .as_str()
                 .unwrap_or_default()
         );
+        // Nodes know what is used, not the store.
+        if path.contains("metrics.k8s.io") {
+            continue;
+        }
         let document = cluster.get(&path, "");
         documents.push((path, document));
     }

@@ -162,6 +162,25 @@ impl Cluster {
         self.exchange("GET", url, "", accept, b"")
     }
 
+    /// The media type and the bytes of an answer that is no text.
+    pub(crate) fn exchange_bytes(
+        &mut self,
+        method: &str,
+        url: &str,
+        accept: &str,
+    ) -> (&'static str, bytes::Bytes) {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let http = HttpRequest {
+            method,
+            path,
+            query,
+            accept,
+            ..HttpRequest::default()
+        };
+        let response = self.respond(&http).expect("an answer");
+        (response.content_type, response.body)
+    }
+
     pub(crate) fn exchange(
         &mut self,
         method: &str,

@@ -70,6 +70,43 @@ fn pages_are_of_one_moment() {
         "{}",
         late.text
     );
+    let token = late.at("/metadata/continue");
+    let token = token.as_str().expect("a token to go on with");
+    let rest = cluster.get(&format!("{MAPS}?limit=2&continue={token}"), "");
+    assert_eq!(names(&rest.json), "c4");
+}
+
+#[test]
+fn items_leave_out_what_the_list_says() {
+    let mut cluster = with_maps(1);
+    for path in [
+        MAPS,
+        "/api/v1/namespaces/rec/events",
+        "/apis/events.k8s.io/v1/namespaces/rec/events",
+    ] {
+        let event = r#"{"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p","namespace":"rec"}}"#;
+        cluster.send("POST", "/api/v1/namespaces/rec/events", event);
+        let list = cluster.get(path, "");
+        let item = list.at("/items/0");
+        assert!(
+            item["metadata"]["resourceVersion"].is_string(),
+            "{path} {item}"
+        );
+        assert_eq!(
+            (item.get("kind"), item.get("apiVersion")),
+            (None, None),
+            "{path}"
+        );
+        assert_eq!(
+            cluster
+                .get(path, "application/yaml")
+                .text
+                .matches("\nkind:")
+                .count(),
+            1,
+            "{path}"
+        );
+    }
 }
 
 #[test]

@@ -7,13 +7,16 @@
 )]
 
 mod access;
+mod compatibility;
 mod defaults;
 mod discovery;
 mod garbage;
 mod harness;
+mod hostile;
 mod lifecycle;
 mod lists;
 mod patches;
+mod protobuf;
 mod recorded;
 mod refusals;
 mod services;

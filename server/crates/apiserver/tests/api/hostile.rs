@@ -1,0 +1,231 @@
+//! Thousands of bad requests, made from good ones: each gets an answer that the API declares, and none a panic.
+
+use serde_json::{Value, json};
+
+use crate::harness::Cluster;
+
+const REQUESTS: usize = 10_000;
+/// Refusals with a 5xx code that the original has too: their messages begin or contain so.
+const DECLARED: &[&str] = &[
+    "resourceVersion should not be set on objects to be created",
+    "Too large resource version",
+    "resourceVersion: Invalid value",
+    "failed to create typed patch object",
+    "does not contain declared merge key",
+    "unknown patch type",
+    "invalid patch format",
+    "$setElementOrder",
+    "cannot unmarshal",
+    "more than one PodDisruptionBudget",
+];
+const PATHS: &[&str] = &[
+    "/api/v1/namespaces/rec/pods",
+    "/api/v1/namespaces/rec/pods/p",
+    "/api/v1/namespaces/rec/pods/p/status",
+    "/api/v1/namespaces/rec/pods/p/binding",
+    "/api/v1/namespaces/rec/pods/p/eviction",
+    "/api/v1/namespaces/rec/pods/p/ephemeralcontainers",
+    "/api/v1/namespaces/rec/pods/p/resize",
+    "/api/v1/namespaces/rec/services",
+    "/api/v1/namespaces/rec/services/s",
+    "/api/v1/namespaces/rec/configmaps",
+    "/api/v1/namespaces/rec/configmaps/c",
+    "/api/v1/nodes",
+    "/api/v1/nodes/n",
+    "/api/v1/namespaces/rec",
+    "/api/v1/namespaces/rec/finalize",
+    "/api/v1/componentstatuses",
+    "/api/v1/pods",
+    "/api/v1",
+    "/apis/apps/v1/namespaces/rec/deployments",
+    "/apis/apps/v1/namespaces/rec/deployments/d",
+    "/apis/apps/v1/namespaces/rec/deployments/d/scale",
+    "/apis/batch/v1/namespaces/rec/jobs",
+    "/apis/batch/v1/namespaces/rec/cronjobs",
+    "/apis/autoscaling/v1/namespaces/rec/horizontalpodautoscalers",
+    "/apis/autoscaling/v2/namespaces/rec/horizontalpodautoscalers",
+    "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+    "/apis/certificates.k8s.io/v1/certificatesigningrequests/x/approval",
+    "/apis/events.k8s.io/v1/namespaces/rec/events",
+    "/apis/networking.k8s.io/v1/namespaces/rec/ingresses",
+    "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+    "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis",
+    "/openapi/v3/%2e%2e",
+    "/api/v1/namespaces//pods",
+    "/api/v1/%ff",
+    "/apis/none/v1/x/y/z/a/b",
+];
+const QUERIES: &[&str] = &[
+    "",
+    "dryRun=All",
+    "dryRun=",
+    "dryRun=x&dryRun=All",
+    "fieldValidation=Strict",
+    "fieldValidation=%00",
+    "limit=1",
+    "limit=-1",
+    "limit=99999999999999999999",
+    "continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6LTEsInN0YXJ0IjoiYSJ9",
+    "continue=%2B",
+    "resourceVersion=18446744073709551615",
+    "resourceVersion=-1",
+    "resourceVersion=1&resourceVersionMatch=Exact",
+    "labelSelector=a%20in%20(",
+    "labelSelector=,",
+    "labelSelector=!%21",
+    "fieldSelector=metadata.name%3D%3D%3D",
+    "fieldSelector=,",
+    "watch=1&timeoutSeconds=x",
+    "force=true&fieldManager=f",
+    "fieldManager=f",
+    "gracePeriodSeconds=-5",
+    "propagationPolicy=Nope",
+    "%zz",
+    "a=b&=&&",
+    "includeObject=Object",
+    "sendInitialEvents=1",
+];
+const TYPES: &[&str] = &[
+    "application/json",
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+    "text/plain",
+    "",
+];
+const ACCEPTS: &[&str] = &[
+    "",
+    "application/json;as=Table;v=v1;g=meta.k8s.io",
+    "application/yaml",
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+    "application/vnd.kubernetes.protobuf",
+    "*/*;q=x",
+    ";;;,",
+];
+
+/// A generator of numbers that is the same on every run (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(number).unwrap_or(0) % sides
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len())]
+    }
+}
+
+/// Objects that would be good.
+fn good() -> Vec<Value> {
+    let pod = json!({"containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80}], "env": [{"name": "A", "value": "1"}],
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}, "livenessProbe": {"httpGet": {"port": 80}}}],
+        "volumes": [{"name": "v", "emptyDir": {}}], "tolerations": [{"key": "k"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}});
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": pod});
+    vec![
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": pod, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30000}], "clusterIP": "10.96.0.9"}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template}}),
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "j"}, "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}}),
+        json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h", "annotations": {"autoscaling.alpha.kubernetes.io/metrics": "[{}]"}},
+            "spec": {"maxReplicas": 2, "targetCPUUtilizationPercentage": 5, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}}),
+        json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"name": "n"}}),
+        json!({"metadata": {"name": "x", "labels": {"a": "b"}, "finalizers": ["a.b/c"], "ownerReferences": [{"uid": "u"}], "managedFields": [{}]}}),
+        json!({"spec": {"replicas": 2}, "deleteOptions": {"preconditions": {"uid": "u"}}}),
+        json!([{"op": "add", "path": "/metadata/labels/x", "value": "y"}, {"op": "remove", "path": "/spec"}]),
+        json!({"metadata": {"$patch": "replace", "$retainKeys": ["name"]}, "spec": {"$setElementOrder/containers": [{"name": "c"}], "containers": [{"$patch": "delete", "name": "c"}]}}),
+    ]
+}
+
+/// Puts something else into some place of a value.
+fn spoil(value: &mut Value, dice: &mut Dice) {
+    let others = [
+        Value::Null,
+        json!(""),
+        json!([]),
+        json!({}),
+        json!(-1),
+        json!(1e300),
+        json!(9_223_372_036_854_775_807_i64),
+        json!(true),
+        json!("\u{0}\u{fffd}/.."),
+        json!([{}]),
+        json!({"a": {"b": [null]}}),
+        json!("99999999999999999999Gi"),
+        json!("x".repeat(300)),
+    ];
+    let descend = dice.roll(4) > 0;
+    match value {
+        Value::Object(fields) if descend && !fields.is_empty() => {
+            let at = dice.roll(fields.len());
+            if let Some(inner) = fields.values_mut().nth(at) {
+                spoil(inner, dice);
+            }
+        }
+        Value::Array(items) if descend && !items.is_empty() => {
+            let at = dice.roll(items.len());
+            spoil(&mut items[at], dice);
+        }
+        other => *other = others[dice.roll(others.len())].clone(),
+    }
+}
+
+fn body(dice: &mut Dice, good: &[Value]) -> Vec<u8> {
+    let mut value = good[dice.roll(good.len())].clone();
+    for _ in 0..dice.roll(3) {
+        spoil(&mut value, dice);
+    }
+    let mut bytes = value.to_string().into_bytes();
+    match dice.roll(8) {
+        0 => bytes.truncate(dice.roll(bytes.len().max(1))),
+        1 => {
+            let at = dice.roll(bytes.len().max(1));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = u8::try_from(dice.roll(256)).unwrap_or(0);
+            }
+        }
+        2 => bytes = [b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12".as_slice(), &bytes].concat(),
+        3 => bytes = "[".repeat(dice.roll(400)).into_bytes(),
+        _ => {}
+    }
+    bytes
+}
+
+#[test]
+fn ten_thousand_bad_requests_are_answered() {
+    let mut cluster = Cluster::new();
+    let good = good();
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut refused = 0;
+    for i in 0..REQUESTS {
+        let method = dice.pick(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE"]);
+        let url = format!("{}?{}", dice.pick(PATHS), dice.pick(QUERIES));
+        let (content_type, accept) = (dice.pick(TYPES), dice.pick(ACCEPTS));
+        let body = body(&mut dice, &good);
+        let reply = cluster.exchange(method, &url, content_type, accept, &body);
+        let is_declared = reply.code < 500 || DECLARED.iter().any(|d| reply.text.contains(d));
+        assert!(
+            is_declared,
+            "request {i}: {method} {url} {content_type}\n{}\n{} {}",
+            String::from_utf8_lossy(&body),
+            reply.code,
+            reply.text
+        );
+        refused += usize::from(reply.code >= 400);
+        // What was created or broken by one request is what the next one meets; but not for ever.
+        if i % 500 == 499 {
+            cluster = Cluster::new();
+        }
+    }
+    assert!(refused > REQUESTS / 2, "{refused}");
+}
