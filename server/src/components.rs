@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use apiserver::User;
+use client::Elected;
 use cloud_controller_manager::CloudControllerManager;
 use cni::dns::Dns;
 use io_driver::api::{Api, InProcess};
 use io_driver::client::Client;
 use io_driver::node::House;
 use io_driver::run::{Unattached, run};
+use io_wasm::network::trust::Trust;
 use io_wasm::{Engine, EngineConfig};
 use tokio::sync::watch;
 
@@ -18,6 +20,9 @@ use crate::addresses::Addresses;
 use crate::aliases::{ImageAliases, TakeOver};
 use crate::names::Names;
 use crate::{embedded, identity};
+
+/// Who holds the leases of this process's components; the same after a restart, which then need not wait.
+const IDENTITY: &str = "control-plane-1";
 
 fn client(api: &Arc<Api>, user: User, agent: &str) -> Arc<dyn Client> {
     Arc::new(InProcess::new(Arc::clone(api), user, agent))
@@ -32,12 +37,13 @@ pub(crate) fn start_components(
     addresses: Addresses,
 ) -> watch::Receiver<Arc<cni::dns::Zone>> {
     let around = |name: &str| house.around(client(api, identity::component(name), name));
-    let scheduler = scheduler::Scheduler::new(seed);
+    let scheduler = Elected::new(scheduler::Scheduler::new(seed), IDENTITY);
     house
         .tasks
         .spawn(run(scheduler, Unattached, around("kube-scheduler")));
     let manager =
         controller_manager::ControllerManager::new(controller_manager::Config { root_ca_pem });
+    let manager = Elected::new(manager, IDENTITY);
     house
         .tasks
         .spawn(run(manager, Unattached, around("kube-controller-manager")));
@@ -54,11 +60,19 @@ pub(crate) fn start_components(
 }
 
 /// Starts the container engine with the embedded workloads, and what keeps its aliases.
-pub(crate) fn start_engine(data_dir: &Path, house: &House, api: &Arc<Api>) -> Result<Engine> {
+pub(crate) fn start_engine(
+    data_dir: &Path,
+    house: &House,
+    api: &Arc<Api>,
+    ca_pem: &str,
+) -> Result<Engine> {
     let samples = embedded::WORKLOADS
         .iter()
         .map(|(file, module)| (file.trim_end_matches(".wasm").to_owned(), *module));
-    let engine = Engine::new(EngineConfig::new(data_dir.to_owned(), samples.collect()))?;
+    let engine = Engine::new(EngineConfig {
+        trust: Some(Trust::new(ca_pem)?),
+        ..EngineConfig::new(data_dir.to_owned(), samples.collect())
+    })?;
     let taker = engine.clone();
     let aliases = TakeOver::new(move |aliases| taker.images().set_aliases(aliases));
     let around = house.around(client(api, identity::apiserver(), "kube-apiserver"));

@@ -67,7 +67,7 @@ impl ControlPlane {
         bootstrap::bootstrap(&api).await?;
         let root_ca_pem = authority.certificate_pem().to_owned();
         let zone = start_components(&house, &api, seed, root_ca_pem, addresses);
-        let engine = start_engine(&data_dir, &house, &api)?;
+        let engine = start_engine(&data_dir, &house, &api, authority.certificate_pem())?;
         let nodes = LocalNodes::new(
             Arc::clone(&api),
             house.clone(),

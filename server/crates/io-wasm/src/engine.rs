@@ -20,6 +20,8 @@ use crate::guest::{Guest, Preview1Guest};
 use crate::image::inspect::{self, ImageInfo, ImageKind, Refusal};
 use crate::image::probe::Offers;
 use crate::image::{Digest, Image, ImageStore, InvalidReference, PullError, Reference};
+use crate::network::NodeNetwork;
+use crate::network::trust::Trust;
 
 /// Programs kept in memory, ready to be instantiated.
 const PROGRAMS_MAX: usize = 128;
@@ -39,6 +41,8 @@ pub struct EngineConfig {
     pub compile_jobs: usize,
     /// Most bytes that a container without a memory limit may use.
     pub memory_unlimited_bytes: u64,
+    /// Whom guests believe when they speak TLS; without it they cannot.
+    pub trust: Option<Trust>,
 }
 
 impl EngineConfig {
@@ -50,6 +54,7 @@ impl EngineConfig {
             samples,
             compile_jobs: 2,
             memory_unlimited_bytes: MEMORY_UNLIMITED_BYTES,
+            trust: None,
         }
     }
 }
@@ -156,6 +161,7 @@ struct Inner {
     compiler: Compiler,
     programs: Mutex<Programs>,
     memory_unlimited_bytes: u64,
+    trust: Option<Trust>,
 }
 
 /// Ready programs by digest, least recently used first to go.
@@ -213,6 +219,7 @@ impl Engine {
                 compiler,
                 programs: Mutex::default(),
                 memory_unlimited_bytes: config.memory_unlimited_bytes,
+                trust: config.trust,
             }),
         })
     }
@@ -379,6 +386,14 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.wasmtime
+    }
+
+    /// A node's network as its guests see it.
+    pub(crate) fn trusting(&self, network: Arc<dyn NodeNetwork>) -> Arc<dyn NodeNetwork> {
+        match &self.inner.trust {
+            Some(trust) => trust.give(network),
+            None => network,
+        }
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {

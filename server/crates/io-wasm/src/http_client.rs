@@ -1,4 +1,5 @@
-//! `wasi:http/outgoing-handler` over the pod's own network: names by the cluster's DNS, HTTP/1.1, no TLS.
+//! `wasi:http/outgoing-handler` over the pod's own network: names by the cluster's DNS, HTTP/1.1; TLS
+//! towards whom the cluster's authority vouches for.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,12 +9,19 @@ use http::uri::Scheme;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use io_clock::Clock;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::network::{BoxStream, SharedNetwork};
 
 /// wasmtime-wasi-http's own default for every phase of a request.
 const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A connection with or without TLS.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// Sends a guest's requests.
 pub(crate) struct PodHttp {
@@ -54,20 +62,18 @@ async fn send(
     mut request: http::Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Sent, Error> {
-    if request.uri().scheme() == Some(&Scheme::HTTPS) {
-        return Err(Error::InternalError(Some(
-            "https is not offered inside the cluster: use http".to_owned(),
-        )));
-    }
+    let is_secure = request.uri().scheme() == Some(&Scheme::HTTPS);
     let authority = request
         .uri()
         .authority()
         .ok_or(Error::HttpRequestUriInvalid)?;
     let (host, port) = (
         authority.host().to_owned(),
-        authority.port_u16().unwrap_or(80),
+        authority
+            .port_u16()
+            .unwrap_or(if is_secure { 443 } else { 80 }),
     );
-    let connecting = connect(&network, &host, port);
+    let connecting = open(&network, &host, port, is_secure);
     let stream = within(&clock, options.connect_timeout, connecting)
         .await
         .ok_or(Error::ConnectionTimeout)??;
@@ -118,6 +124,30 @@ async fn within<T>(
         biased;
         done = work => Some(done),
         () = clock.sleep_ms(ms) => None,
+    }
+}
+
+/// A connection, with TLS when it is to be secure.
+async fn open(
+    network: &SharedNetwork,
+    host: &str,
+    port: u16,
+    is_secure: bool,
+) -> Result<Box<dyn Connection>, Error> {
+    if !is_secure {
+        return Ok(Box::new(connect(network, host, port).await?));
+    }
+    let refused = |why: String| Error::InternalError(Some(why));
+    let connector = network
+        .tls()
+        .ok_or_else(|| refused("https is not offered in this network: use http".to_owned()))?;
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+        .map_err(|error| refused(error.to_string()))?;
+    let stream = connect(network, host, port).await?;
+    let secured = connector.connect(name, stream).await;
+    match secured {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(refused(format!("{host}: {error}"))),
     }
 }
 

@@ -10,9 +10,11 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 
 mod cluster;
 pub mod host;
+pub mod trust;
 
 /// A connected TCP stream inside a pod's network.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
@@ -78,6 +80,10 @@ pub trait Network: Send + Sync + 'static {
     fn udp_bind(&self, at: SocketAddr) -> io::Result<Arc<dyn Datagrams>>;
     /// Looks a name up in the cluster's DNS, with the pod's search domains; `NotFound` when there is none.
     fn resolve(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+    /// What makes TLS connections for guests; without it `https` is refused.
+    fn tls(&self) -> Option<TlsConnector> {
+        None
+    }
 }
 
 /// A network namespace that is shared.
