@@ -58,6 +58,23 @@ pub fn build(root: &Path, target_dir: &Path, out_dir: &Path) -> anyhow::Result<V
         .collect()
 }
 
+/// Runs the workloads' own tests, on this machine.
+///
+/// # Errors
+/// When one fails.
+pub fn test(root: &Path, target_dir: &Path) -> anyhow::Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(root.join("wasm-workloads"))
+        .args(["test", "--locked", "--quiet"])
+        .env("CARGO_TARGET_DIR", target_dir.join("guests"));
+    let status = cargo.status().context("cannot start cargo")?;
+    if !status.success() {
+        bail!("a workload's test fails: run cargo test in wasm-workloads");
+    }
+    Ok(())
+}
+
 /// The workspace's members: the folders that hold a manifest, sorted.
 fn members(workspace: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
