@@ -10,6 +10,7 @@ use shared::live::Change;
 use shared::{Millis, Revision, Status};
 use store::{Snapshot, Store, TxnError};
 
+use crate::keys::SimulatedKeys;
 use crate::random::Random;
 
 /// The control plane's core.
@@ -25,7 +26,7 @@ impl Api {
     /// A fresh cluster: the namespaces and what else exists from the beginning.
     pub(crate) fn new(seed: u64, now: Millis) -> Self {
         let mut api = Self {
-            server: ApiServer::new(Config::default()),
+            server: ApiServer::new(Config::default()).with_tokens(Box::new(SimulatedKeys)),
             store: Store::new(),
             random: Random::new(seed),
             writes: BTreeMap::new(),

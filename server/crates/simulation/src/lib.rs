@@ -13,13 +13,14 @@ mod converge;
 mod engine;
 mod fault;
 mod invariants;
+mod keys;
 mod messages;
 mod random;
 mod script;
 mod trace;
 
 pub use cluster::{Cluster, Struck, Unmet};
-pub use converge::{apps, condition, core};
+pub use converge::{apps, batch, condition, core};
 pub use fault::Faults;
 pub use invariants::Violation;
 pub use random::Random;
