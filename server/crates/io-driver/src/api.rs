@@ -12,13 +12,13 @@ use std::sync::Arc;
 use apiserver::{
     Answer, ApiServer, COMMIT_ATTEMPTS_MAX, Connect, Context, Each, Outcome, Proposal, User,
 };
-use client::{Request, Verb};
+use client::Request;
 use io_clock::Clock;
 use io_disk::{CommitError, Handle};
 use shared::flow::TraceId;
 use shared::{Revision, Status};
 use store::Snapshot;
-use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,14 +26,10 @@ pub use in_process::InProcess;
 pub use watching::Watching;
 
 use crate::flow::FlowLog;
+use crate::limits::Limits;
 use crate::metrics::{Answered, Metrics};
 use crate::seed::Seeds;
 use trail::Trail;
-
-/// Requests in flight at a time (kube-apiserver's `--max-mutating-requests-inflight`).
-const MUTATING_IN_FLIGHT_MAX: usize = 200;
-/// Requests in flight at a time (kube-apiserver's `--max-requests-inflight`).
-const READING_IN_FLIGHT_MAX: usize = 400;
 
 /// The apiserver of this process.
 pub struct Api {
@@ -43,8 +39,7 @@ pub struct Api {
     flow: Arc<FlowLog>,
     metrics: Metrics,
     seeds: Seeds,
-    mutating: Semaphore,
-    reading: Semaphore,
+    limits: Limits,
     hub: broadcast::Sender<watching::Batch>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -101,8 +96,7 @@ impl Api {
             flow,
             metrics: Metrics::default(),
             seeds,
-            mutating: Semaphore::new(MUTATING_IN_FLIGHT_MAX),
-            reading: Semaphore::new(READING_IN_FLIGHT_MAX),
+            limits: Limits::default(),
             hub: watching::hub(),
             tasks,
             cancel,
@@ -190,7 +184,7 @@ impl Api {
     ) -> Result<Reply, Status> {
         let mutates = request.verb.mutates();
         let start_us = self.clock.host_us();
-        let slot = self.slot(request, mutates).inspect_err(|status| {
+        let slot = self.limits.take(request).inspect_err(|status| {
             self.answered(request, status.code, start_us);
         })?;
         self.metrics.in_flight(mutates, 1);
@@ -214,32 +208,6 @@ impl Api {
             code,
             duration_us: self.clock.host_us().saturating_sub(start_us),
         });
-    }
-
-    /// Node leases are let through always: a cluster must not lose its nodes because its users are busy.
-    fn slot(
-        &self,
-        request: &Request,
-        mutates: bool,
-    ) -> Result<Option<SemaphorePermit<'_>>, Status> {
-        if request.verb == Verb::Watch || request.kind.plural == "leases" {
-            return Ok(None);
-        }
-        let slots = if mutates {
-            &self.mutating
-        } else {
-            &self.reading
-        };
-        slots.try_acquire().map(Some).map_err(|_| {
-            let why =
-                "the server has received too many requests and has asked us to try again later";
-            let mut status = Status::failure(429, "TooManyRequests", why);
-            status.details = Some(shared::status::Details {
-                retry_after_seconds: Some(1),
-                ..shared::status::Details::default()
-            });
-            status
-        })
     }
 
     async fn decide(

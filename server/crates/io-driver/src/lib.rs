@@ -11,6 +11,7 @@ pub mod api;
 pub mod backstage;
 pub mod client;
 pub mod flow;
+pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod rooms;
