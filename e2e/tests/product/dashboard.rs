@@ -2,9 +2,12 @@
 
 mod accessible;
 mod drag;
+mod living;
+mod scenarios;
 mod see;
 mod share;
 mod upload;
+mod write;
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -156,11 +159,17 @@ async fn a_pod_is_placed_by_hand_with_pointer_and_with_keys() -> Result<()> {
     let bound = browser.find(&pod_css(&name, "Running")).await?;
     let other = browser.find("[data-kind=node][data-name='node-1']").await?;
     browser.drag(&bound, &other).await?;
+    browser.reads("dialog[open]", "Pods never move").await?;
     send(&browser).await?;
-    browser.reads("#notice", "already assigned to node").await?;
+    browser
+        .find(&format!(
+            "[data-drop='node:node-1'] {}",
+            pod_css(&name, "Running")
+        ))
+        .await?;
     assert_eq!(
         cluster.kubectl(&format!("get pod {name} -o 'jsonpath={{.spec.nodeName}}'"))?,
-        "node-2"
+        "node-1"
     );
 
     cluster.kubectl_with(

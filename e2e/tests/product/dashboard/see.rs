@@ -153,11 +153,11 @@ async fn tables_show_what_kubectl_shows() -> Result<()> {
         .await?;
     comes_true(
         &browser,
-        "document.querySelectorAll('tbody tr').length === 1",
+        "document.querySelectorAll('tbody tr[data-name]').length === 1",
     )
     .await?;
-    browser.reads("tbody tr", "other").await?;
-    let row = browser.find("tbody tr button").await?;
+    browser.reads("tbody tr[data-name]", "other").await?;
+    let row = browser.find("tbody tr th button").await?;
     row.click().await?;
     browser.reads("#panel-title", "other").await?;
     let address = browser.page.current_url().await?;
