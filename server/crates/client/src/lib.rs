@@ -8,10 +8,12 @@
 pub mod cache;
 pub mod component;
 pub mod event;
+pub mod leader;
 pub mod queue;
 pub mod request;
 
 pub use cache::{Cache, Observed, WatchEvent};
 pub use component::{Call, CallId, Calls, Component, Done, Interest};
+pub use leader::Elected;
 pub use queue::WorkQueue;
 pub use request::{Answer, Body, Options, PatchKind, Request, Verb};
