@@ -57,7 +57,7 @@ pub struct Hop {
     pub trace: TraceId,
     /// Who did it: `kubectl`, `kube-apiserver`, `etcd`, `kube-scheduler`, `kubelet node-1`, ...
     pub component: String,
-    /// What kind of work: `request`, `authn`, `admission`, `commit`, `reconcile`, `score`, `start`, ...
+    /// What kind of work: `request` for a write, `read`, `authn`, `admission`, `commit`, `reconcile`, `score`, ...
     pub phase: String,
     /// In a few words: `POST deployments/web`, `node-2 scored 83`.
     pub text: String,
@@ -87,4 +87,7 @@ pub enum Outcome {
     Done,
     /// Refused or failed, with the reason in a few words.
     Refused(String),
+    /// Somebody else was faster, as the message says: the object had changed, was there already, or was gone. Its
+    /// component expects this, reads again and acts upon what it finds, so that it is no failure.
+    Conflict(String),
 }

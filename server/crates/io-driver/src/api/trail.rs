@@ -91,13 +91,17 @@ impl<'a> Trail<'a> {
         self.leave();
         self.join_cause();
         let Some(trace) = self.trace else { return };
-        let outcome = refused.map_or(Outcome::Done, |s| Outcome::Refused(s.message.clone()));
+        let outcome = refused.map_or(Outcome::Done, |s| self.ending(s));
         let end_us = self.api.clock.host_us();
         let revision = self.commit.map(|(revision, _, _)| revision);
         self.record(
             trace,
             &self.asker.agent,
-            "request",
+            if self.request.verb.mutates() {
+                "request"
+            } else {
+                "read"
+            },
             self.words(),
             (self.start_us, end_us),
             revision,
@@ -106,7 +110,7 @@ impl<'a> Trail<'a> {
         for (phase, start, end) in &self.phases {
             let last = refused.is_some() && self.phases.last().is_some_and(|(p, _, _)| p == phase);
             let outcome = match refused {
-                Some(status) if last => Outcome::Refused(status.message.clone()),
+                Some(status) if last => self.ending(status),
                 _ => Outcome::Done,
             };
             self.record(
@@ -133,6 +137,17 @@ impl<'a> Trail<'a> {
                 Some(revision),
                 Outcome::Done,
             );
+        }
+    }
+
+    /// How a refusal is told. Control loops race by design and act upon losing; for a person it is a refusal.
+    fn ending(&self, status: &Status) -> Outcome {
+        let message = status.message.clone();
+        let is_race = status.code == 409 || status.is_not_found();
+        if is_race && !self.asker.shows_reads && self.request.verb.mutates() {
+            Outcome::Conflict(message)
+        } else {
+            Outcome::Refused(message)
         }
     }
 
