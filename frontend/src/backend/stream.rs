@@ -60,11 +60,7 @@ impl Inbox {
                 (self.on_hop)(hop);
             }
         }
-        self.truth.cluster.update(|cluster| {
-            for message in messages {
-                cluster.apply(message);
-            }
-        });
+        self.truth.fold(messages);
     }
 }
 

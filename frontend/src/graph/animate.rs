@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use shared::flow::Hop;
+use shared::flow::{Hop, TraceId};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::edge::{self, Path};
@@ -14,6 +14,7 @@ use super::flight::{Flight, MAX_TAGS, Sky};
 use super::layout::Layout;
 use super::room::Room;
 use crate::backend::browser;
+use crate::state::trace::Ending;
 
 /// Draws hops onto a layer of the drawing.
 #[derive(Clone)]
@@ -65,14 +66,39 @@ impl Animator {
 
     /// Takes a hop that just happened.
     pub fn hop(&self, hop: &Hop) {
-        let mut inner = self.0.borrow_mut();
         // A hidden page would only pile them up.
         if document().hidden() {
             return;
         }
-        inner.sky.hop(hop, browser::page_ms());
-        if !std::mem::replace(&mut inner.running, true) {
-            drop(inner);
+        self.0.borrow_mut().sky.hop(hop, browser::page_ms());
+        self.start();
+    }
+
+    /// Slow motion for what comes from now on, or not.
+    pub fn set_slow(&self, slow: bool) {
+        self.0.borrow_mut().sky.set_slow(slow);
+    }
+
+    /// Keeps live requests away while one story is played, or lets them in again.
+    pub fn set_alone(&self, alone: bool) {
+        self.0.borrow_mut().sky.set_alone(alone);
+        self.start();
+    }
+
+    /// Plays one leg of a story.
+    pub fn leg(&self, from: &Room, to: &Room, tag: &str, ending: Ending, travel_ms: f64) {
+        let now = browser::page_ms();
+        self.0
+            .borrow_mut()
+            .sky
+            .leg(from, to, tag, ending, travel_ms, now);
+        self.start();
+    }
+
+    /// Lets frames run, if they do not.
+    fn start(&self) {
+        let running = std::mem::replace(&mut self.0.borrow_mut().running, true);
+        if !running {
             let this = self.clone();
             browser::every_frame(move |_| this.frame());
         }
@@ -112,18 +138,10 @@ impl Inner {
         if browser::reduced_motion() {
             return;
         }
-        let mut tags = self.drawn.values().filter(|d| d.tagged).count();
-        let untagged = airborne
-            .iter()
-            .filter(|f| !f.quiet)
-            .count()
-            .saturating_sub(MAX_TAGS);
         for flight in &airborne {
             if !self.drawn.contains_key(&flight.id) {
-                let tagged = !flight.quiet && tags < MAX_TAGS;
-                let last = tagged && tags + 1 == MAX_TAGS && untagged > 0;
-                if let Some(drawn) = self.begin(flight, tagged, if last { untagged } else { 0 }) {
-                    tags += usize::from(tagged);
+                let tag = self.tag(flight, &airborne);
+                if let Some(drawn) = self.begin(flight, tag) {
                     self.drawn.insert(flight.id, drawn);
                 }
             }
@@ -137,30 +155,56 @@ impl Inner {
         }
     }
 
+    /// What is written beside a point. With many in the air, those that go to one room share a tag that counts them.
+    fn tag(&self, flight: &Flight, airborne: &[Flight]) -> Option<String> {
+        if flight.quiet {
+            return None;
+        }
+        let loud = || airborne.iter().filter(|f| !f.quiet);
+        if loud().count() <= MAX_TAGS {
+            return Some(flight.tag.clone());
+        }
+        let taken =
+            |f: &Flight| f.to == flight.to && self.drawn.get(&f.id).is_some_and(|d| d.tagged);
+        let tags = self.drawn.values().filter(|d| d.tagged).count();
+        if tags >= MAX_TAGS || loud().any(taken) {
+            return None;
+        }
+        Some(match loud().filter(|f| f.to == flight.to).count() {
+            0 | 1 => flight.tag.clone(),
+            many => format!("{many} requests"),
+        })
+    }
+
     /// A point with its tag. The tag names the request and opens its story.
-    fn begin(&self, flight: &Flight, tagged: bool, more: usize) -> Option<Drawn> {
+    fn begin(&self, flight: &Flight, tag: Option<String>) -> Option<Drawn> {
         let layer = self.layer.as_ref()?;
         let path = edge::route(&self.layout, &flight.from, &flight.to)?;
         let page = document();
         let point: web_sys::HtmlElement = page.create_element("div").ok()?.unchecked_into();
-        let look = match (flight.refused, flight.quiet) {
-            (true, _) => "c-flight c-flight--refused",
+        let look = match (&flight.ending, flight.quiet) {
+            (Ending::Refused(_), _) => "c-flight c-flight--refused",
             (_, true) => "c-flight c-flight--quiet",
-            _ => "c-flight",
+            (Ending::Conflict(_), _) => "c-flight c-flight--conflict",
+            (Ending::Done, _) => "c-flight",
         };
         point.set_class_name(look);
-        if tagged {
+        let tagged = tag.is_some();
+        if let Some(text) = tag {
             let tag: web_sys::HtmlElement = page.create_element("button").ok()?.unchecked_into();
-            tag.set_class_name("c-tag");
+            // Near the right wall the words stand on the other side of the point.
+            let is_right = path.at(1.0).0.max(path.at(0.0).0) > self.layout.size.0 * 0.78;
+            tag.set_class_name(if is_right {
+                "c-tag c-tag--left"
+            } else {
+                "c-tag"
+            });
             let _ = tag.set_attribute("type", "button");
             // The same stories are in the panel's list, which the keyboard reaches and which does not run away.
             let _ = tag.set_attribute("tabindex", "-1");
-            let _ = tag.set_attribute("data-trace", &flight.trace.to_string());
-            let text = if more > 0 {
-                format!("{} · {more} more", flight.tag)
-            } else {
-                flight.tag.clone()
-            };
+            if flight.trace != TraceId::default() {
+                let _ = tag.set_attribute("data-trace", &flight.trace.to_string());
+            }
             tag.set_text_content(Some(&text));
             let _ = point.append_child(&tag);
         }
@@ -183,9 +227,9 @@ fn ease(t: f64) -> f64 {
 
 /// The trace of the tag that an event came from.
 #[must_use]
-pub fn trace_of_event(target: Option<web_sys::EventTarget>) -> Option<shared::flow::TraceId> {
+pub fn trace_of_event(target: Option<web_sys::EventTarget>) -> Option<TraceId> {
     let element: web_sys::Element = JsValue::from(target?).dyn_into().ok()?;
     let tag = element.closest("[data-trace]").ok()??;
     let id = u128::from_str_radix(&tag.get_attribute("data-trace")?, 16).ok()?;
-    Some(shared::flow::TraceId(id))
+    Some(TraceId(id))
 }

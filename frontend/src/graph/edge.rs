@@ -1,7 +1,7 @@
 //! How edges run: paths between rooms, as SVG and as points to move along. Every path between two components passes
 //! the apiserver, because every call does.
 
-use super::layout::{Layout, Rect};
+use super::layout::{Detail, Layout, Rect};
 use super::room::{Part, Room};
 
 /// A point in CSS pixels.
@@ -149,19 +149,14 @@ fn toward(corner: Point, other: Point, by: f64) -> Point {
 #[must_use]
 pub fn standing(layout: &Layout) -> Vec<(Room, Path)> {
     let first_row = layout.nodes.values().map(|r| r.y).fold(f64::MAX, f64::min);
-    let drawn = |room: &&Room| match room {
-        Room::Apiserver | Room::OnNode(_, Part::Proxy | Part::Engine | Part::Cni) => false,
-        // Lines to the rows below would cross the nodes above them.
-        Room::OnNode(node, Part::Kubelet) => {
-            layout.nodes.get(node).is_some_and(|r| r.y <= first_row)
-        }
-        _ => true,
-    };
-    layout
-        .rooms
-        .keys()
-        .filter(drawn)
-        .filter_map(|room| Some((room.clone(), spoke(layout, room)?)))
+    // Lines to the rows below would cross the nodes above them, and a line per cell would be a curtain.
+    let in_sight = |at: &Rect| at.y <= first_row && layout.detail != Detail::Heat;
+    let own = |room: &&Room| !matches!(room, Room::Apiserver | Room::OnNode(..));
+    let kubelets = layout.nodes.iter().filter(|(_, at)| in_sight(at));
+    let kubelets = kubelets.map(|(name, _)| Room::OnNode(name.clone(), Part::Kubelet));
+    let rooms = layout.rooms.keys().filter(own).cloned().chain(kubelets);
+    rooms
+        .filter_map(|room| Some((room.clone(), spoke(layout, &room)?)))
         .collect()
 }
 
@@ -174,7 +169,7 @@ pub fn route(layout: &Layout, from: &Room, to: &Room) -> Option<Path> {
     if let (Room::OnNode(a, _), Room::OnNode(b, _)) = (from, to)
         && a == b
     {
-        return Some(within_node(layout.rooms.get(from)?, layout.rooms.get(to)?));
+        return Some(within_node(&layout.place(from)?, &layout.place(to)?));
     }
     match (from, to) {
         (Room::Apiserver, _) => Some(spoke(layout, to)?.reversed()),
@@ -185,8 +180,8 @@ pub fn route(layout: &Layout, from: &Room, to: &Room) -> Option<Path> {
 
 /// From a room to the apiserver (for a gate: to the first node's kube-proxy).
 fn spoke(layout: &Layout, room: &Room) -> Option<Path> {
-    let api = layout.rooms.get(&Room::Apiserver)?;
-    let at = layout.rooms.get(room)?;
+    let api = &layout.place(&Room::Apiserver)?;
+    let at = &layout.place(room)?;
     Some(match room {
         Room::Apiserver => return None,
         Room::Kubectl => outside(at, api, -26.0),
@@ -201,10 +196,8 @@ fn spoke(layout: &Layout, room: &Room) -> Option<Path> {
             8.0,
         ),
         Room::Gate(_) => {
-            let proxy = layout
-                .rooms
-                .iter()
-                .find_map(|(r, at)| matches!(r, Room::OnNode(_, Part::Proxy)).then_some(at))?;
+            let first = layout.nodes.keys().next()?;
+            let proxy = layout.place(&Room::OnNode(first.clone(), Part::Proxy))?;
             let y = layout.corridor.bottom() + 4.0;
             let turn = at.right() + 8.0;
             Path::lines(
@@ -286,7 +279,10 @@ mod tests {
         Layout::of(&Shape {
             width: 908.0,
             height: 748.0,
-            nodes: (1..=3).map(|n| (format!("node-{n}"), 2)).collect(),
+            nodes: (1..=3)
+                .map(|n| (format!("node-{n}"), String::new()))
+                .collect(),
+            most_pods: 2,
             gates: vec![30080],
         })
     }

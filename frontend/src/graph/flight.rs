@@ -1,17 +1,20 @@
 //! What moves: hops of the flow log become points that travel from room to room, a trace after itself.
 //!
 //! Real hops take microseconds; here each takes long enough to be seen, in the order in which they happened. Decides
-//! when and where; the drawing happens in [`super::animate`].
+//! when and where; the drawing happens in [`super::animate`]. One story can be played alone, at its own pace: live
+//! requests are then not drawn.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use shared::flow::{Hop, Outcome, TraceId};
+use shared::flow::{Hop, TraceId};
 
 use super::room::Room;
-use crate::state::trace::is_background;
+use crate::state::trace::{Ending, is_background};
 
 /// How long a point travels, in milliseconds of the page.
 pub const TRAVEL_MS: f64 = 560.0;
+/// How much longer it travels in slow motion.
+pub const SLOWLY: f64 = 5.0;
 /// How long a room stays lit after an arrival.
 pub const LIT_MS: f64 = 700.0;
 /// Tags shown at once; what is above shares one.
@@ -36,23 +39,29 @@ pub struct Flight {
     pub tag: String,
     /// Housekeeping travels small and without a tag.
     pub quiet: bool,
-    /// Ended in a refusal.
-    pub refused: bool,
+    /// How it ends.
+    pub ending: Ending,
     /// Page time at which it leaves.
     pub leaves: f64,
+    /// How long it travels, in milliseconds of the page.
+    pub travel_ms: f64,
 }
 
 impl Flight {
     /// How far it is at a page time: below 0 before it leaves, above 1 after it arrived.
     #[must_use]
     pub fn progress(&self, now: f64) -> f64 {
-        (now - self.leaves) / TRAVEL_MS
+        (now - self.leaves) / self.travel_ms
     }
 }
 
 /// Everything in the air, and what is lit.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sky {
+    /// How long a live point travels.
+    travel_ms: f64,
+    /// One story is played alone.
+    alone: bool,
     flights: VecDeque<Flight>,
     /// Where each trace was last, and when its last movement ends.
     last: BTreeMap<TraceId, (Room, f64)>,
@@ -63,15 +72,74 @@ pub struct Sky {
     pub skipped: u64,
 }
 
+impl Default for Sky {
+    fn default() -> Self {
+        Self {
+            travel_ms: TRAVEL_MS,
+            alone: false,
+            flights: VecDeque::new(),
+            last: BTreeMap::new(),
+            lit: BTreeMap::new(),
+            next_id: 0,
+            skipped: 0,
+        }
+    }
+}
+
 impl Sky {
+    /// Lets live points travel slowly, or at the usual pace.
+    pub fn set_slow(&mut self, slow: bool) {
+        self.travel_ms = if slow { TRAVEL_MS * SLOWLY } else { TRAVEL_MS };
+    }
+
+    /// Keeps live requests out of the air while one story is played.
+    pub fn set_alone(&mut self, alone: bool) {
+        if self.alone != alone {
+            self.clear();
+        }
+        self.alone = alone;
+    }
+
+    /// Plays one leg of a story: from a room to another, or a light where it stays.
+    pub fn leg(
+        &mut self,
+        from: &Room,
+        to: &Room,
+        tag: &str,
+        ending: Ending,
+        travel_ms: f64,
+        now: f64,
+    ) {
+        self.clear();
+        if from == to {
+            self.light(to, now + travel_ms, false);
+            return;
+        }
+        self.flights.push_back(Flight {
+            id: self.next_id,
+            trace: TraceId::default(),
+            from: from.clone(),
+            to: to.clone(),
+            tag: short(tag),
+            quiet: false,
+            ending,
+            leaves: now,
+            travel_ms,
+        });
+        self.next_id += 1;
+    }
+
     /// Takes a hop that just happened.
     pub fn hop(&mut self, hop: &Hop, now: f64) {
+        if self.alone {
+            return;
+        }
         let to = Room::of_component(&hop.component);
         let known = self.last.get(&hop.trace);
         // A trace begins where its first hop is; a write that began inside a component starts there too.
         let (from, free) = known.cloned().unwrap_or_else(|| (to.clone(), now));
         let leaves = free.max(now);
-        let backlog = (leaves - now) / TRAVEL_MS;
+        let backlog = (leaves - now) / self.travel_ms;
         let crowded = self.flights.len() >= MAX_FLIGHTS || backlog > MAX_BACKLOG as f64;
         if from == to || crowded {
             self.skipped += u64::from(from != to);
@@ -90,11 +158,12 @@ impl Sky {
             to: to.clone(),
             tag: tag(hop),
             quiet,
-            refused: hop.outcome != Outcome::Done,
+            ending: Ending::of(hop),
             leaves,
+            travel_ms: self.travel_ms,
         });
         self.next_id += 1;
-        self.last.insert(hop.trace, (to, leaves + TRAVEL_MS));
+        self.last.insert(hop.trace, (to, leaves + self.travel_ms));
     }
 
     fn light(&mut self, room: &Room, until: f64, quiet: bool) {
@@ -112,14 +181,14 @@ impl Sky {
             .partition(|f| f.progress(now) >= 1.0);
         self.flights = flying;
         let leaving = |f: &&Flight| (0.0..0.4).contains(&f.progress(now));
-        let from: Vec<(Room, bool)> = self
+        let from: Vec<(Room, bool, f64)> = self
             .flights
             .iter()
             .filter(leaving)
-            .map(|f| (f.from.clone(), f.quiet))
+            .map(|f| (f.from.clone(), f.quiet, f.travel_ms))
             .collect();
-        for (room, quiet) in from {
-            self.light(&room, now + TRAVEL_MS * 0.4, quiet);
+        for (room, quiet, travel_ms) in from {
+            self.light(&room, now + travel_ms * 0.4, quiet);
         }
         for flight in landed {
             self.light(&flight.to, now + LIT_MS, flight.quiet);
@@ -160,6 +229,10 @@ fn tag(hop: &Hop) -> String {
         _ if hop.text.is_empty() => hop.phase.clone(),
         _ => hop.text.clone(),
     };
+    short(&text)
+}
+
+fn short(text: &str) -> String {
     let mut short: String = text.chars().take(34).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -169,6 +242,8 @@ fn tag(hop: &Hop) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::flow::Outcome;
+
     use super::super::room::Part;
     use super::*;
 
@@ -265,6 +340,32 @@ mod tests {
         sky.advance(2e9);
         assert!(sky.is_still() && sky.last.is_empty());
         assert!(!sky.lit().contains(&kubelet));
+    }
+
+    #[test]
+    fn a_story_is_played_alone_at_its_own_pace() {
+        let mut sky = Sky::default();
+        sky.set_alone(true);
+        sky.hop(&hop(1, "kubectl", "request"), 0.0);
+        assert!(sky.is_still());
+        sky.leg(
+            &Room::Kubectl,
+            &Room::Apiserver,
+            "POST pods",
+            Ending::Done,
+            2000.0,
+            0.0,
+        );
+        sky.advance(1000.0);
+        let progress: Vec<f64> = sky.airborne(1000.0).map(|f| f.progress(1000.0)).collect();
+        assert_eq!(progress, [0.5]);
+        sky.advance(2001.0);
+        assert!(sky.flights.is_empty() && sky.lit().contains(&Room::Apiserver));
+        sky.leg(&Room::Etcd, &Room::Etcd, "", Ending::Done, 2000.0, 3000.0);
+        assert_eq!(sky.lit().into_iter().collect::<Vec<_>>(), [Room::Etcd]);
+        sky.set_alone(false);
+        sky.hop(&hop(1, "kubectl", "request"), 0.0);
+        assert!(!sky.is_still());
     }
 
     #[test]

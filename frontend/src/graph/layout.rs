@@ -70,7 +70,7 @@ impl Rect {
 }
 
 /// How much of a node is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// Rooms with panes: every container is readable.
     #[default]
@@ -83,6 +83,32 @@ pub enum Detail {
     Heat,
 }
 
+impl Detail {
+    /// The least place on the screen that a node needs for it, and the next finer one.
+    const STEPS: [(Self, f64, f64); 2] = [(Self::Lines, 236.0, 190.0), (Self::Strips, 128.0, 88.0)];
+
+    /// The word that the style sheet selects by.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rooms => "rooms",
+            Self::Lines => "lines",
+            Self::Strips => "strips",
+            Self::Heat => "heat",
+        }
+    }
+}
+
+/// A node as it is drawn at a zoom: in how much detail, and the zoom at which that has its natural size. Between two
+/// such sizes it is only scaled, so that nothing moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Look {
+    /// How much of it is drawn.
+    pub detail: Detail,
+    /// The zoom at which its words are as large as elsewhere.
+    pub natural: f64,
+}
+
 /// What the layout depends on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shape {
@@ -90,8 +116,10 @@ pub struct Shape {
     pub width: f64,
     /// Height at hand; the drawing may become taller.
     pub height: f64,
-    /// Node names and how many pods each has.
-    pub nodes: Vec<(String, usize)>,
+    /// Nodes: name and zone.
+    pub nodes: Vec<(String, String)>,
+    /// How many pods the fullest of them has.
+    pub most_pods: usize,
     /// Node ports.
     pub gates: Vec<i64>,
 }
@@ -126,7 +154,9 @@ pub struct Layout {
     pub rooms: BTreeMap<Room, Rect>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Rect>,
-    /// How much of a node is drawn.
+    /// Names of zones above their nodes, in a heat map.
+    pub zones: Vec<(String, Rect)>,
+    /// How much of a node is drawn when the whole house is in sight.
     pub detail: Detail,
 }
 
@@ -139,6 +169,13 @@ const CORRIDOR_H: f64 = 72.0;
 const BEAM_H: f64 = 32.0;
 const ROOTS_H: f64 = 68.0;
 const CHIP_H: f64 = 22.0;
+/// The name of a zone above its cells.
+const ZONE_H: f64 = 17.0;
+/// The sides of a heat map's cell.
+const CELL_MIN: f64 = 7.0;
+const CELL_MAX: f64 = 26.0;
+/// More nodes than this are a heat map.
+const HEAT_FROM: f64 = 120.0;
 /// Below this a node cannot hold its four parts side by side.
 const ROOM_MIN_W: f64 = 212.0;
 const PANE_H: f64 = 62.0;
@@ -187,7 +224,7 @@ impl Layout {
 
     /// Room widths follow what they have to say: the apiserver's steps and the scheduler's verdicts need most.
     fn control_plane(&mut self, inner: Rect) {
-        let shares = [1.07, 1.07, 1.03, 0.97, 0.9];
+        let shares = [1.04, 1.06, 0.98, 0.98, 1.0];
         let total: f64 = shares.iter().sum();
         let mut x = inner.x;
         for (room, share) in Room::CONTROL_PLANE.into_iter().zip(shares) {
@@ -199,10 +236,10 @@ impl Layout {
 
     fn lower_floor(&mut self, shape: &Shape, inner: Rect, top: f64, room: f64) -> f64 {
         let n = shape.nodes.len().max(1) as f64;
-        let most = shape.nodes.iter().map(|(_, pods)| *pods).max().unwrap_or(0) as f64;
+        let most = shape.most_pods as f64;
         let gap = 16.0;
         let across = ((inner.w + gap) / (ROOM_MIN_W + gap)).floor().max(1.0);
-        self.detail = if n > 120.0 {
+        self.detail = if n > HEAT_FROM {
             Detail::Heat
         } else if n > across && !shape.is_stacked() {
             Detail::Strips
@@ -213,18 +250,18 @@ impl Layout {
         } else {
             Detail::Lines
         };
+        let pane = if self.detail == Detail::Rooms {
+            PANE_H
+        } else {
+            LINE_H
+        };
         let (columns, gap, height) = match self.detail {
             Detail::Rooms | Detail::Lines => {
-                let pane = if self.detail == Detail::Rooms {
-                    PANE_H
-                } else {
-                    LINE_H
-                };
                 let need = NODE_HEAD_H + most.min(12.0) * (pane + 6.0) + 8.0;
                 (n, gap, need.max(room).max(180.0))
             }
             Detail::Strips => ((inner.w / 190.0).floor().max(1.0), 8.0, strip_height(most)),
-            Detail::Heat => ((inner.w / 28.0).floor().max(1.0), 3.0, 25.0),
+            Detail::Heat => return self.heat_map(shape, Rect::new(inner.x, top, inner.w, room)),
         };
         let w = (inner.w - gap * (columns - 1.0)) / columns;
         for (i, (name, _)) in shape.nodes.iter().enumerate() {
@@ -236,26 +273,103 @@ impl Layout {
                 height,
             );
             self.nodes.insert(name.clone(), at);
-            self.node_parts(name, at);
+            if self.detail != Detail::Strips {
+                self.node_parts(name, at);
+            }
         }
         let rows = (n / columns).ceil();
         (top + rows * (height + gap) - gap).max(top + room)
     }
 
-    /// The four parts at the top of a node; in strips and cells they have no room of their own.
+    /// Cells by zone, as large as lets all of them be seen at once, within reason.
+    fn heat_map(&mut self, shape: &Shape, at: Rect) -> f64 {
+        let gap = 2.0;
+        let mut zones: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, zone) in &shape.nodes {
+            zones.entry(zone).or_default().push(name);
+        }
+        let n = shape.nodes.len().max(1) as f64;
+        let columns = |side: f64| ((at.w + gap) / (side + gap)).floor().max(1.0);
+        let height = |side: f64| {
+            let rows = zones
+                .values()
+                .map(|z| (z.len() as f64 / columns(side)).ceil());
+            rows.map(|rows| ZONE_H + rows * (side + gap) + 6.0)
+                .sum::<f64>()
+        };
+        let mut side = ((at.w * at.h.max(120.0) / n).sqrt() - gap).clamp(CELL_MIN, CELL_MAX);
+        while side > CELL_MIN && height(side) > at.h {
+            side = (side - 0.5).max(CELL_MIN);
+        }
+        let columns = columns(side);
+        let mut y = at.y;
+        for (zone, names) in zones {
+            let title = if zone.is_empty() { "no zone" } else { zone };
+            self.zones
+                .push((title.into(), Rect::new(at.x, y, at.w, ZONE_H)));
+            y += ZONE_H;
+            for (i, name) in names.iter().enumerate() {
+                let (column, row) = ((i as f64) % columns, (i as f64 / columns).floor());
+                let cell = Rect::new(
+                    at.x + column * (side + gap),
+                    y + row * (side + gap),
+                    side,
+                    side,
+                );
+                self.nodes.insert((*name).into(), cell);
+            }
+            y += (names.len() as f64 / columns).ceil() * (side + gap) + 6.0;
+        }
+        y.max(at.bottom())
+    }
+
+    /// How nodes look at a zoom: finer the more place they have on the screen, never coarser than at zoom 1.
+    #[must_use]
+    pub fn look(&self, zoom: f64) -> Look {
+        let base = Look {
+            detail: self.detail,
+            natural: 1.0,
+        };
+        let Some(node) = self.nodes.values().next() else {
+            return base;
+        };
+        let finer = Detail::STEPS
+            .into_iter()
+            .filter(|(detail, ..)| *detail < self.detail);
+        finer
+            .map(|(detail, w, h)| Look {
+                detail,
+                natural: (w / node.w).max(h / node.h).max(1.0),
+            })
+            .find(|look| look.natural <= zoom)
+            .unwrap_or(base)
+    }
+
+    /// The zoom beyond which there is nothing more to see.
+    #[must_use]
+    pub fn max_zoom(&self) -> f64 {
+        (self.look(f64::MAX).natural * 2.0).max(3.0)
+    }
+
+    /// Where a room is. A node's parts have no place of their own where the node is small.
+    #[must_use]
+    pub fn place(&self, room: &Room) -> Option<Rect> {
+        let own = self.rooms.get(room).copied();
+        own.or_else(|| match room {
+            Room::OnNode(node, _) => {
+                let at = self.nodes.get(node)?;
+                Some(Rect::new(at.mid_x() - 4.0, at.y, 8.0, 8.0_f64.min(at.h)))
+            }
+            _ => None,
+        })
+    }
+
+    /// The four parts at the top of a node, side by side.
     fn node_parts(&mut self, name: &str, node: Rect) {
-        let small = matches!(self.detail, Detail::Strips | Detail::Heat);
-        let shares = [0.25, 0.32, 0.28, 0.15];
-        let (mut x, gap) = (node.x + 10.0, 4.0);
-        for (part, share) in Part::ALL.into_iter().zip(shares) {
-            let w = (node.w - 20.0 - gap * 3.0) * share;
-            let at = if small {
-                Rect::new(node.mid_x() - 4.0, node.y, 8.0, 8.0)
-            } else {
-                Rect::new(x, node.y + 10.0, w, CHIP_H)
-            };
+        for part in Part::ALL {
+            let inside = part_in(part, node.w);
+            let at = Rect::new(node.x + inside.x, node.y + inside.y, inside.w, inside.h);
             self.rooms.insert(Room::OnNode(name.into(), part), at);
-            x += w + gap;
         }
     }
 
@@ -281,9 +395,25 @@ impl Layout {
     }
 }
 
-/// A strip holds its name, a capacity line and rows of pod cells.
+/// Where a part is in a node of this width.
+#[must_use]
+pub fn part_in(part: Part, width: f64) -> Rect {
+    let shares = [0.25, 0.32, 0.28, 0.15];
+    let (mut x, gap) = (10.0, 4.0);
+    for (other, share) in Part::ALL.into_iter().zip(shares) {
+        let w = (width - 20.0 - gap * 3.0) * share;
+        if other == part {
+            return Rect::new(x, 10.0, w, CHIP_H);
+        }
+        x += w + gap;
+    }
+    Rect::default()
+}
+
+/// A strip holds its name, a capacity line and rows of pod cells; the rows double, so that strips seldom grow.
 fn strip_height(pods: f64) -> f64 {
-    62.0 + (pods / 11.0).ceil().max(1.0) * 15.0
+    let rows = ((pods / 11.0).ceil().max(1.0) as u32).next_power_of_two();
+    62.0 + f64::from(rows) * 15.0
 }
 
 #[cfg(test)]
@@ -295,8 +425,14 @@ mod tests {
             width,
             height: 748.0,
             nodes: (1..=nodes)
-                .map(|n| (format!("node-{n:04}"), pods))
+                .map(|n| {
+                    (
+                        format!("node-{n:04}"),
+                        if n % 2 == 0 { "a" } else { "b" }.to_owned(),
+                    )
+                })
                 .collect(),
+            most_pods: pods,
             gates: vec![30080, 30081],
         }
     }
@@ -349,6 +485,7 @@ mod tests {
             (3, 3, Detail::Rooms),
             (3, 20, Detail::Lines),
             (30, 3, Detail::Strips),
+            (100, 30, Detail::Strips),
             (1000, 10, Detail::Heat),
         ] {
             assert_eq!(
@@ -357,6 +494,39 @@ mod tests {
                 "{nodes} nodes, {pods} pods"
             );
         }
+    }
+
+    #[test]
+    fn zooming_shows_more_and_moves_nothing() {
+        for (nodes, want) in [
+            (3, vec![Detail::Rooms]),
+            (60, vec![Detail::Strips, Detail::Lines]),
+            (1000, vec![Detail::Heat, Detail::Strips, Detail::Lines]),
+            (5000, vec![Detail::Heat, Detail::Strips, Detail::Lines]),
+        ] {
+            let l = Layout::of(&shape(908.0, nodes, 3));
+            let mut seen = Vec::new();
+            for i in 10..=(l.max_zoom() * 10.0) as u32 {
+                let zoom = f64::from(i) / 10.0;
+                let look = l.look(zoom);
+                assert!(look.natural <= zoom, "{nodes} {zoom} {look:?}");
+                seen.push(look.detail);
+            }
+            seen.dedup();
+            assert_eq!(seen, want, "{nodes}");
+        }
+    }
+
+    #[test]
+    fn a_heat_map_keeps_zones_together_and_in_sight() {
+        let l = check(&shape(908.0, 1000, 3));
+        assert_eq!(
+            l.zones.iter().map(|(z, _)| z.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        let (b_top, in_a) = (l.zones[1].1.y, l.nodes["node-0002"]);
+        assert!(in_a.bottom() <= b_top && l.nodes["node-0001"].y > b_top);
+        assert!(l.size.1 <= 748.0, "{:?}", l.size);
     }
 
     #[test]

@@ -170,6 +170,25 @@ pub fn what_is(component: &str) -> &'static str {
     }
 }
 
+/// Where a component lives in the source code of this program.
+#[must_use]
+pub fn lives_in(component: &str) -> &'static str {
+    match Room::of_component(component) {
+        Room::Apiserver => "server/crates/apiserver",
+        Room::Etcd => "server/crates/store",
+        Room::Scheduler => "server/crates/scheduler",
+        Room::Controller => "server/crates/controller-manager",
+        Room::CloudController => "server/crates/cloud-controller-manager",
+        Room::OnNode(_, Part::Kubelet) => "server/crates/kubelet",
+        Room::OnNode(_, Part::Proxy) => "server/crates/kube-proxy",
+        Room::OnNode(_, Part::Engine) => "server/crates/io-wasm",
+        Room::OnNode(_, Part::Cni) => "server/crates/cni",
+        Room::Browser => "frontend",
+        Room::Kubectl => "",
+        Room::Gate(_) => "server/crates/io-net",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use shared::quantity::Quantity;
 use shared::{Object, ObjectKey};
 
 use super::cluster::Cluster;
+use super::namespace::{self, NamespaceView};
 use super::pod::{Look, PodView, condition, is_true, text};
 
 /// One node with its pods.
@@ -30,19 +31,52 @@ pub struct NodeView {
     pub memory: (i64, i64),
     /// Its pods by key.
     pub pods: Vec<Arc<PodView>>,
+    /// What it was read from.
+    source: Source,
+}
+
+/// The object behind a view. It says nothing that the view does not, so it does not count when views are compared.
+#[derive(Clone, Debug, Default)]
+struct Source(Option<Object>);
+
+impl PartialEq for Source {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl NodeView {
+    /// Whether it was made of these very objects.
+    fn is_of(&self, object: &Object, pods: &[Arc<PodView>]) -> bool {
+        let same = |source: &Object| std::ptr::eq(source.value(), object.value());
+        self.source.0.as_ref().is_some_and(same)
+            && self.pods.len() == pods.len()
+            && self.pods.iter().zip(pods).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
+    /// One of its pods.
+    #[must_use]
+    pub fn pod(&self, key: &ObjectKey) -> Option<&Arc<PodView>> {
+        let at = self.pods.binary_search_by(|p| p.key.cmp(key)).ok()?;
+        self.pods.get(at)
+    }
 }
 
 /// All that the drawing is made of.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Scene {
-    /// Nodes by name.
-    pub nodes: Vec<NodeView>,
+    /// Nodes in the order people count.
+    pub nodes: Vec<Arc<NodeView>>,
+    /// Where each of them is in that order.
+    places: Arc<BTreeMap<String, usize>>,
     /// Pods without a node.
     pub waiting: Vec<Arc<PodView>>,
     /// Services that are open to the outside.
     pub gates: Vec<Gate>,
     /// All Services.
     pub services: Vec<ServiceView>,
+    /// Namespaces with something to show: pods, a quota, or somebody's own.
+    pub namespaces: Vec<NamespaceView>,
 }
 
 /// A node port in the wall.
@@ -67,33 +101,74 @@ pub struct ServiceView {
     pub pods: Vec<ObjectKey>,
 }
 
+/// Views are shared as long as they say the same, so that identity tells of thousands what equality would.
+impl PartialEq for Scene {
+    fn eq(&self, other: &Self) -> bool {
+        fn same<T>(a: &[Arc<T>], b: &[Arc<T>]) -> bool {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(a, b))
+        }
+        same(&self.nodes, &other.nodes)
+            && same(&self.waiting, &other.waiting)
+            && self.gates == other.gates
+            && self.services == other.services
+            && self.namespaces == other.namespaces
+    }
+}
+
 impl Scene {
     /// Derives the drawing from what is known.
     #[must_use]
     pub fn of(cluster: &Cluster) -> Self {
+        Self::after(&Self::default(), cluster)
+    }
+
+    /// A node by name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&Arc<NodeView>> {
+        self.nodes.get(*self.places.get(name)?)
+    }
+
+    /// Derives the drawing anew; of nodes that are as they were, the views are kept, because there may be thousands
+    /// and a change concerns few.
+    #[must_use]
+    pub fn after(before: &Self, cluster: &Cluster) -> Self {
         let mut by_node: BTreeMap<&str, Vec<Arc<PodView>>> = BTreeMap::new();
         for pod in cluster.pods.values() {
             by_node.entry(&pod.node).or_default().push(Arc::clone(pod));
         }
         let waiting = by_node.remove("").unwrap_or_default();
-        let mut nodes: Vec<NodeView> = cluster
-            .shelf("nodes")
-            .values()
-            .map(|n| node(n, by_node.remove(n.name()).unwrap_or_default()))
-            .collect();
-        nodes.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+        let view = |object: &Object| {
+            let pods = by_node.remove(object.name()).unwrap_or_default();
+            match before.node(object.name()) {
+                Some(view) if view.is_of(object, &pods) => Arc::clone(view),
+                _ => Arc::new(node(object, pods)),
+            }
+        };
+        let mut nodes: Vec<Arc<NodeView>> = cluster.shelf("nodes").values().map(view).collect();
+        let known = |n: &Arc<NodeView>| before.places.get(&n.name).copied();
+        let same = nodes.len() == before.nodes.len() && nodes.iter().all(|n| known(n).is_some());
+        let places = if same {
+            nodes.sort_by_cached_key(known);
+            before.places.clone()
+        } else {
+            nodes.sort_by_cached_key(|n| natural(&n.name));
+            let names = nodes.iter().enumerate();
+            Arc::new(names.map(|(i, n)| (n.name.clone(), i)).collect())
+        };
         let services = cluster.shelf("services");
         Self {
             nodes,
+            places,
             waiting: waiting.into_iter().filter(|p| !p.terminal).collect(),
             gates: services.values().flat_map(gates).collect(),
             services: services.values().map(|s| service(cluster, s)).collect(),
+            namespaces: namespace::all(cluster),
         }
     }
 }
 
 /// A name as a sequence in which numbers count as numbers: `node-2` comes before `node-10`.
-fn natural(name: &str) -> Vec<(u64, &str)> {
+fn natural(name: &str) -> Vec<(u64, String)> {
     let mut out = Vec::new();
     let mut rest = name;
     while !rest.is_empty() {
@@ -101,7 +176,7 @@ fn natural(name: &str) -> Vec<(u64, &str)> {
         let (number, after) = rest.split_at(digits);
         let text = after.bytes().take_while(|b| !b.is_ascii_digit()).count();
         let (word, next) = after.split_at(text);
-        out.push((number.parse().unwrap_or(0), word));
+        out.push((number.parse().unwrap_or(0), word.to_owned()));
         rest = next;
     }
     out
@@ -161,6 +236,7 @@ fn node(node: &Object, pods: Vec<Arc<PodView>>) -> NodeView {
             allocatable("memory").map_or(0, Quantity::as_units),
         ),
         pods,
+        source: Source(Some(node.clone())),
     }
 }
 
@@ -274,6 +350,32 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["c"]
         );
+    }
+
+    #[test]
+    fn views_of_what_did_not_change_are_kept() {
+        let named = |n: &&str| json!({"kind": "Node", "metadata": {"name": n}});
+        let mut c = cluster(vec![
+            ("nodes", ["a", "b"].iter().map(named).collect()),
+            ("pods", vec![pod("p", "a", "1", "Running")]),
+        ]);
+        let before = Scene::of(&c);
+        c.apply(Message::Change {
+            kind: KindRef::new("", "v1", "pods"),
+            change: shared::live::Change::Modified,
+            object: Object::new(pod("p", "a", "2", "Running")),
+        });
+        let after = Scene::after(&before, &c);
+        let kept: Vec<bool> = before
+            .nodes
+            .iter()
+            .zip(&after.nodes)
+            .map(|(x, y)| Arc::ptr_eq(x, y))
+            .collect();
+        assert_eq!(kept, [false, true]);
+        assert_ne!(after, before);
+        assert_eq!(after, Scene::after(&after, &c));
+        assert_eq!(after.node("a").map(|n| n.cpu_m.0), Some(2000));
     }
 
     #[test]

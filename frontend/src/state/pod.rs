@@ -375,7 +375,24 @@ fn note(pod: &Object, view: &PodView) -> String {
         ("Running", _) if view.look != Look::Ready => {
             format!("ready {}/{}", view.ready.0, view.ready.1)
         }
+        ("Running", _) => volumes(pod),
         _ => String::new(),
+    }
+}
+
+/// The volumes that somebody asked for; tokens and the like are everywhere and say nothing.
+fn volumes(pod: &Object) -> String {
+    let own = |v: &&Value| v.get("projected").is_none();
+    let names: Vec<&str> = pod
+        .items("/spec/volumes")
+        .iter()
+        .filter(own)
+        .map(|v| text(v, "/name"))
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!("volume {one}"),
+        many => format!("{} volumes", many.len()),
     }
 }
 

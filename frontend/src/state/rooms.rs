@@ -139,6 +139,19 @@ fn tone(value: &str) -> Tone {
     }
 }
 
+/// A key that fits on a wall. Of a long name the end tells most: there the made-up part is.
+fn brief(what: &str) -> String {
+    const MOST: usize = 17;
+    let (kind, name) = what.split_once('/').unwrap_or(("", what));
+    let room = MOST.saturating_sub(kind.chars().count() + 1).max(6);
+    let count = name.chars().count();
+    if count <= room {
+        return what.into();
+    }
+    let end: String = name.chars().skip(count + 1 - room).collect();
+    format!("{kind}/…{end}")
+}
+
 fn revisions(cluster: &Cluster) -> Vec<Line> {
     let mut seen = BTreeSet::new();
     // Heartbeats and events would push everything else off the wall; the foot of the page counts them.
@@ -153,7 +166,7 @@ fn revisions(cluster: &Cluster) -> Vec<Line> {
         .take(WALL_LINES)
         .map(|t| Line {
             left: t.revision.to_string(),
-            right: t.what.clone(),
+            right: brief(&t.what),
             bar: None,
             tone: if t.kind == TickKind::Failed {
                 Tone::Failing
@@ -221,6 +234,17 @@ mod tests {
             .map(|l| format!("{} {} {:?} {:?}", l.left, l.right, l.bar, l.tone))
             .collect();
         assert_eq!(got, want, "{}", wall.sub);
+    }
+
+    #[test]
+    fn long_keys_keep_their_ends() {
+        for (what, want) in [
+            ("pods/web", "pods/web"),
+            ("pods/web-7f9c-q6zvn", "pods/…-7f9c-q6zvn"),
+            ("endpointslices/web-abcde", "endpointslices/…abcde"),
+        ] {
+            assert_eq!(brief(what), want);
+        }
     }
 
     #[test]

@@ -3,33 +3,92 @@
 //! Reads only the flow log and the objects; invents nothing. Where the log no longer reaches back, the object's own
 //! conditions tell what they can, and the page says so.
 
+mod axis;
+pub mod words;
+
 use std::collections::BTreeSet;
 
 use shared::flow::{Hop, Outcome, TraceId};
-use shared::{Object, ObjectKey};
+use shared::{Object, ObjectKey, Revision};
 
 use super::cluster::Cluster;
-use super::pod::{condition, is_true, text};
-use super::{samples, text as figures};
+use super::pod::{is_true, text};
+use super::text as figures;
+use axis::axis;
 
 /// Traces that one story may be made of.
 const MAX_TRACES: usize = 4;
 
-/// One hop on the axis.
-#[derive(Clone, Debug, PartialEq)]
+/// How a step ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// As asked.
+    #[default]
+    Done,
+    /// Somebody else was faster; the component read again and acted upon what it found.
+    Conflict(String),
+    /// Refused, with the reason.
+    Refused(String),
+}
+
+impl Ending {
+    /// The value of `data-ending`, which the style sheet colours by.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Conflict(_) => "conflict",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// How a hop ended.
+    #[must_use]
+    pub fn of(hop: &Hop) -> Self {
+        match &hop.outcome {
+            Outcome::Done => Self::Done,
+            Outcome::Conflict(why) => Self::Conflict(why.clone()),
+            Outcome::Refused(why) => Self::Refused(why.clone()),
+        }
+    }
+}
+
+/// What a step wrote: enough to read it, and what was there before, from the history of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wrote {
+    /// The resource: `pods`.
+    pub plural: String,
+    /// Which object.
+    pub key: ObjectKey,
+    /// The revision of the write.
+    pub revision: Revision,
+}
+
+/// One hop on the axis; a request's phases inside the apiserver are one step.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
+    /// Stays the same while the story grows: the number of its first hop.
+    pub id: u64,
     /// Who did it.
     pub component: String,
     /// What it did.
     pub text: String,
+    /// What that means, for whoever sees it the first time; may be empty.
+    pub words: &'static str,
     /// How long it took.
     pub duration: String,
+    /// The phases that it consists of, each with its time.
+    pub parts: Vec<(String, String)>,
     /// Where it begins on the axis, in percent.
     pub from: f64,
     /// How much of the axis it covers, in percent; at least a visible sliver.
     pub width: f64,
-    /// The reason when it was refused.
-    pub refused: Option<String>,
+    /// How it ended.
+    pub ending: Ending,
+    /// What it wrote.
+    pub wrote: Option<Wrote>,
+    /// The revision whose watch event woke its component.
+    pub cause: Option<Revision>,
 }
 
 /// All of it.
@@ -56,8 +115,8 @@ pub struct Recent {
     pub text: String,
     /// Hops so far.
     pub hops: usize,
-    /// Whether something in it was refused.
-    pub refused: bool,
+    /// The worst that happened in it: [`Ending::word`].
+    pub ending: &'static str,
 }
 
 /// Housekeeping that goes on in a still cluster: lease renewals, node heartbeats, events.
@@ -67,6 +126,12 @@ pub fn is_background(hop: &Hop) -> bool {
         .as_ref()
         .is_some_and(|o| matches!(o.kind.as_str(), "Lease" | "Event"))
         || matches!(hop.phase.as_str(), "renew" | "heartbeat")
+}
+
+/// Looked, and changed nothing.
+#[must_use]
+pub fn is_read(hop: &Hop) -> bool {
+    hop.phase == "read"
 }
 
 /// The story of an object: of the first trace that concerns it, and of those after it until a kubelet has taken it up
@@ -90,7 +155,8 @@ pub fn of_object(cluster: &Cluster, plural: &str, key: &ObjectKey) -> Journey {
                 .is_none_or(|o| o.uid.is_empty() || o.uid == object.uid()))
     };
     let mut traces: Vec<TraceId> = Vec::new();
-    for hop in cluster.hops.iter().filter(own) {
+    // Whoever only looked (kubectl reads before it applies) is no part of how it came to be.
+    for hop in cluster.hops.iter().filter(own).filter(|h| !is_read(h)) {
         if !traces.contains(&hop.trace) {
             traces.push(hop.trace);
         }
@@ -109,7 +175,7 @@ pub fn of_object(cluster: &Cluster, plural: &str, key: &ObjectKey) -> Journey {
         })
         .collect();
     let mut journey = axis(&hops);
-    journey.sentence = sentence(object, &hops, &journey.total);
+    journey.sentence = words::of_object(object, &hops, &journey.total);
     journey
 }
 
@@ -118,26 +184,7 @@ pub fn of_object(cluster: &Cluster, plural: &str, key: &ObjectKey) -> Journey {
 pub fn of_trace(cluster: &Cluster, trace: TraceId) -> Journey {
     let hops: Vec<&Hop> = cluster.hops.iter().filter(|h| h.trace == trace).collect();
     let mut journey = axis(&hops);
-    if let (Some(first), Some(last)) = (hops.first(), hops.last()) {
-        let refused = hops.iter().find_map(|h| reason(h));
-        journey.sentence = match refused {
-            Some(why) => format!(
-                "{} asked: {}. It was refused: {why}",
-                first.component, first.text
-            ),
-            None => format!(
-                "{} asked: {}. {} components handled it in {}; the last was {}.",
-                first.component,
-                first.text,
-                hops.iter()
-                    .map(|h| &h.component)
-                    .collect::<BTreeSet<_>>()
-                    .len(),
-                journey.total,
-                last.component
-            ),
-        };
-    }
+    journey.sentence = words::of_trace(&hops, &journey);
     journey
 }
 
@@ -171,14 +218,14 @@ pub fn recent(cluster: &Cluster, most: usize) -> Vec<Recent> {
             known.who.clone_from(&hop.component);
             known.text.clone_from(&hop.text);
             known.hops += 1;
-            known.refused |= reason(hop).is_some();
+            known.ending = worse(known.ending, Ending::of(hop).word());
         } else if out.len() < most {
             out.push(Recent {
                 trace: hop.trace,
                 who: hop.component.clone(),
                 text: hop.text.clone(),
                 hops: 1,
-                refused: reason(hop).is_some(),
+                ending: Ending::of(hop).word(),
             });
         }
     }
@@ -206,83 +253,13 @@ fn kin(cluster: &Cluster, object: &Object) -> BTreeSet<(String, String)> {
     out
 }
 
-fn reason(hop: &Hop) -> Option<&str> {
-    match &hop.outcome {
-        Outcome::Done => None,
-        Outcome::Refused(why) => Some(why),
-    }
-}
-
-fn axis(hops: &[&Hop]) -> Journey {
-    let start = hops.iter().map(|h| h.start_us).min().unwrap_or(0);
-    let end = hops
-        .iter()
-        .map(|h| h.start_us.saturating_add(h.duration_us))
-        .max()
-        .unwrap_or(0);
-    let span = end.saturating_sub(start).max(1) as f64;
-    let mut ordered = hops.to_vec();
-    ordered.sort_by_key(|h| (h.start_us, h.seq));
-    let step = |h: &&Hop| {
-        let width = (h.duration_us as f64 / span * 100.0).clamp(1.5, 100.0);
-        let from = (h.start_us - start) as f64 / span * 100.0;
-        Step {
-            component: h.component.clone(),
-            text: h.text.clone(),
-            duration: figures::duration_us(h.duration_us),
-            from: from.min(100.0 - width),
-            width,
-            refused: reason(h).map(str::to_owned),
-        }
+fn worse(a: &'static str, b: &'static str) -> &'static str {
+    let rank = |word: &str| {
+        ["done", "conflict", "refused"]
+            .iter()
+            .position(|w| *w == word)
     };
-    Journey {
-        sentence: String::new(),
-        steps: ordered.iter().map(step).collect(),
-        total: figures::duration_us(end.saturating_sub(start)),
-        from_conditions: false,
-    }
-}
-
-fn sentence(object: &Object, hops: &[&Hop], total: &str) -> String {
-    let mut out = hops.first().map_or_else(String::new, |h| {
-        format!("It began with {}: {}. ", h.component, h.text)
-    });
-    if object.kind() == "Pod" {
-        out.push_str(&placement(object, hops));
-        let status = super::pod::status_word(object);
-        out.push_str(&match status.as_str() {
-            "Running" => format!("It was running {total} after it was asked for."),
-            other => format!("It is {other}; {total} are on record."),
-        });
-    } else {
-        out.push_str(&format!(
-            "{} followed within {total}.",
-            figures::count(hops.len(), "step")
-        ));
-    }
-    out
-}
-
-fn placement(pod: &Object, hops: &[&Hop]) -> String {
-    let node = pod.text("/spec/nodeName");
-    let verdict = hops
-        .iter()
-        .rev()
-        .find(|h| h.component == "kube-scheduler" && !h.text.is_empty());
-    if node.is_empty() {
-        let why = condition(pod, "PodScheduled").map_or("", |c| text(c, "/message"));
-        return match why {
-            "" => "It has no node yet. ".into(),
-            why => format!("It has no node: {why}. "),
-        };
-    }
-    match verdict {
-        Some(hop) => format!("The scheduler chose {node}: {}. ", hop.text),
-        None if pod.text("/spec/schedulerName") == samples::BY_HAND => {
-            format!("A hand placed it on {node}. ")
-        }
-        None => format!("It is on {node}. "),
-    }
+    if rank(a) >= rank(b) { a } else { b }
 }
 
 /// What the conditions of an object tell when the flow log does not reach back to it.
@@ -291,10 +268,7 @@ fn from_conditions(object: &Object) -> Journey {
     let step = |component: &str, text: String| Step {
         component: component.into(),
         text,
-        duration: String::new(),
-        from: 0.0,
-        width: 0.0,
-        refused: None,
+        ..Step::default()
     };
     if let Some(at) = object.created() {
         steps.push((
@@ -329,6 +303,9 @@ fn from_conditions(object: &Object) -> Journey {
         ));
     }
     steps.sort_by_key(|(at, _)| *at);
+    for (id, (_, step)) in (0..).zip(&mut steps) {
+        step.id = id;
+    }
     Journey {
         sentence:
             "It was made before the flow log's first entry; this is what its own record tells."

@@ -11,7 +11,7 @@ use crate::state::route::Selected;
 /// The control plane.
 #[component]
 pub(super) fn ControlPlane() -> impl IntoView {
-    let Plan(layout) = expect_context::<Plan>();
+    let Plan { layout, .. } = expect_context::<Plan>();
     let label = move || {
         layout.with(|l| format!("--x:{:.0}px;--y:{:.0}px", l.house.x + 14.0, l.house.y + 8.0))
     };
@@ -94,7 +94,14 @@ fn line(line: &Line) -> impl IntoView + use<> {
                         </span>
                     }
                 })}
-            <span class="c-wall__right">{line.right.clone()}</span>
+            <span class="c-wall__right" data-figure=is_figure(&line.right).to_string()>
+                {line.right.clone()}
+            </span>
         </li>
     }
+}
+
+/// Figures align in the monospace; words are set as words.
+fn is_figure(value: &str) -> bool {
+    value.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-')
 }

@@ -1,17 +1,19 @@
-//! The lower floor: nodes with their four parts, their capacity and their pods. Draws as much as the size allows.
+//! The lower floor: nodes with their four parts, their capacity and their pods. Draws as much as the place allows, and
+//! only what is in sight: there may be thousands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leptos::prelude::*;
 use shared::ObjectKey;
 
 use super::Plan;
-use crate::feature::drag::Grip;
-use crate::graph::layout::{Detail, Rect};
+use super::pod::Pod;
+use crate::graph::layout::{Detail, Rect, part_in};
 use crate::graph::room::{Part, Room};
-use crate::state::app::{Cargo, Hands, Nav, Over, Truth};
-use crate::state::node::{NodeView, ServiceView};
-use crate::state::pod::{ContainerView, PodView};
+use crate::state::app::{Hands, Nav, Over, Truth};
+use crate::state::node::NodeView;
+use crate::state::pod::Look;
 use crate::state::route::Selected;
 use crate::state::text::percent;
 use crate::ui::state_word::StateWord;
@@ -20,49 +22,105 @@ use crate::ui::state_word::StateWord;
 #[component]
 pub(super) fn Nodes() -> impl IntoView {
     let truth = expect_context::<Truth>();
+    let plan = expect_context::<Plan>();
     let names = Memo::new(move |_| {
         truth
             .scene
             .with(|s| s.nodes.iter().map(|n| n.name.clone()).collect::<Vec<_>>())
     });
+    let views = Views::new(truth);
+    let zones = Memo::new(move |_| plan.layout.with(|l| l.zones.clone()));
     view! {
         <section class="c-nodes" aria-labelledby="nodes">
             <h2 class="u-hidden" id="nodes">
                 "worker nodes"
             </h2>
+            {move || {
+                zones
+                    .get()
+                    .into_iter()
+                    .map(|(zone, at)| view! { <p class="c-zone" style=at.style()>{format!("zone {zone}")}</p> })
+                    .collect_view()
+            }}
             <For each=move || names.get() key=Clone::clone let:name>
-                <Node name=name />
+                <Node node=views.of(&name) name=name />
             </For>
         </section>
     }
 }
 
+/// One signal per node: of thousands, only those that changed are told.
+#[derive(Clone, Copy)]
+struct Views {
+    truth: Truth,
+    signals: StoredValue<BTreeMap<String, ArcRwSignal<Arc<NodeView>>>>,
+}
+
+impl Views {
+    fn new(truth: Truth) -> Self {
+        let signals = StoredValue::new(BTreeMap::<String, ArcRwSignal<Arc<NodeView>>>::new());
+        Effect::new(move |_| {
+            truth.scene.with(|scene| {
+                signals.update_value(|all| {
+                    all.retain(|name, signal| {
+                        let view = scene.node(name);
+                        if let Some(view) = view
+                            && !signal.with_untracked(|known| Arc::ptr_eq(known, view))
+                        {
+                            signal.set(Arc::clone(view));
+                        }
+                        view.is_some()
+                    });
+                });
+            });
+        });
+        Self { truth, signals }
+    }
+
+    /// The signal of a node, beginning with what is known of it.
+    fn of(self, name: &str) -> ArcRwSignal<Arc<NodeView>> {
+        let view = self
+            .truth
+            .scene
+            .with_untracked(|s| s.node(name).cloned().unwrap_or_default());
+        let signal = ArcRwSignal::new(view);
+        self.signals.update_value(|all| {
+            all.insert(name.to_owned(), signal.clone());
+        });
+        signal
+    }
+}
+
+/// What is drawn inside a node: nothing when it is out of sight or a cell of the heat map.
+#[derive(Clone, Copy, PartialEq)]
+enum Inside {
+    Nothing,
+    Strip,
+    Room,
+}
+
 #[component]
-fn Node(name: String) -> impl IntoView {
-    let truth = expect_context::<Truth>();
+fn Node(node: ArcRwSignal<Arc<NodeView>>, name: String) -> impl IntoView {
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
     let plan = expect_context::<Plan>();
-    let detail = plan.detail();
-    let node = {
+    let node = RwSignal::from(node);
+    let place = {
         let name = name.clone();
         Memo::new(move |_| {
-            truth.scene.with(|s| {
-                s.nodes
-                    .iter()
-                    .find(|n| n.name == name)
-                    .cloned()
-                    .unwrap_or_default()
-            })
+            plan.layout
+                .with(|l| l.nodes.get(&name).copied().unwrap_or_default())
         })
     };
-    let style = {
-        let name = name.clone();
-        move || {
-            plan.0
-                .with(|l| l.nodes.get(&name).map(Rect::style).unwrap_or_default())
+    let inside = Memo::new(move |_| {
+        let detail = plan.look.with(|l| l.detail);
+        match detail {
+            Detail::Heat => Inside::Nothing,
+            _ if !plan.sight.with(|s| s.overlaps(&place.get())) => Inside::Nothing,
+            Detail::Strips => Inside::Strip,
+            Detail::Rooms | Detail::Lines => Inside::Room,
         }
-    };
+    });
     let target = {
         let name = name.clone();
         move || {
@@ -74,38 +132,88 @@ fn Node(name: String) -> impl IntoView {
         }
     };
     let at = Selected::Object("nodes".into(), ObjectKey::new("", &name));
-    let (is_selected, open) = (at.clone(), at);
-    let full = move || matches!(detail.get(), Detail::Rooms | Detail::Lines);
-    let label = format!("node {name}");
-    let parts_name = name.clone();
+    let is_selected = at.clone();
+    let open = Callback::new(move |()| nav.select(at.clone()));
+    let label = move || node.with(|n| format!("node {}, {}", n.name, n.status));
+    let heat = move || format!("{};--heat:{}%", place.get().style(), node.with(|n| load(n)));
+    let shown = name.clone();
     view! {
         <article
             class="c-node"
-            style=style
+            style=heat
             aria-label=label
             data-kind="node"
             data-name=name.clone()
             data-phase=move || node.with(|n| n.status.clone())
-            data-look=move || node.with(|n| n.look.word())
+            data-look=move || node.with(|n| worst(n).word())
             data-drop=format!("node:{name}")
             data-target=target
             data-selected=move || nav.0.with(|r| r.selected == is_selected).to_string()
         >
-            <Show when=full>
-                <Parts name=parts_name.clone() />
-            </Show>
-            <div class="c-node__line">
-                <h3>
-                    <button type="button" class="c-node__open" on:click=move |_| nav.select(open.clone())>
-                        {name.clone()}
-                    </button>
-                </h3>
-                <span class="c-node__where">{move || node.with(whereabouts)}</span>
-                <StateWord look=Signal::derive(move || node.with(|n| n.look)) word=Signal::derive(move || node.with(|n| n.status.clone())) />
+            <div class="c-node__box">
+                {move || {
+                    let name = shown.clone();
+                    match inside.get() {
+                        Inside::Nothing => {
+                            view! { <button type="button" class="c-node__cell" title=name.clone() aria-label=name on:click=move |_| open.run(()) /> }
+                                .into_any()
+                        }
+                        Inside::Strip => {
+                            view! {
+                                <Line node=node open=open />
+                                <Capacity node=node />
+                                <Pods node=node />
+                            }
+                                .into_any()
+                        }
+                        Inside::Room => {
+                            view! {
+                                <Parts name=name place=place />
+                                <Line node=node open=open />
+                                <Capacity node=node />
+                                <Pods node=node />
+                            }
+                                .into_any()
+                        }
+                    }
+                }}
             </div>
-            <Capacity node=node />
-            <Pods node=node detail=detail />
         </article>
+    }
+}
+
+/// How a cell looks: the node's own state, or the worst of its pods'.
+fn worst(n: &NodeView) -> Look {
+    let has = |look: Look| n.pods.iter().any(|p| p.look == look);
+    match n.look {
+        Look::Ready if has(Look::Working) => Look::Working,
+        own => own,
+    }
+}
+
+/// How full a node is, in percent: of pods' requests, or of the pods themselves where they ask for nothing.
+fn load(n: &NodeView) -> u32 {
+    const PODS_MAX: usize = 110;
+    let pods = (n.pods.len() * 100 / PODS_MAX) as u32;
+    let asked = percent(n.cpu_m.0, n.cpu_m.1).max(percent(n.memory.0, n.memory.1));
+    asked.max(pods).min(100)
+}
+
+/// Its name, where it is and how it is.
+#[component]
+fn Line(node: RwSignal<Arc<NodeView>>, open: Callback<()>) -> impl IntoView {
+    let look = Signal::derive(move || node.with(|n| n.look));
+    let word = Signal::derive(move || node.with(|n| n.status.clone()));
+    view! {
+        <div class="c-node__line">
+            <h3>
+                <button type="button" class="c-node__open" on:click=move |_| open.run(())>
+                    {move || node.with(|n| n.name.clone())}
+                </button>
+            </h3>
+            <span class="c-node__where">{move || node.with(|n| whereabouts(n))}</span>
+            <StateWord look=look word=word />
+        </div>
     }
 }
 
@@ -124,29 +232,23 @@ fn whereabouts(n: &NodeView) -> String {
 
 /// kubelet, kube-proxy, engine, network plugin.
 #[component]
-fn Parts(name: String) -> impl IntoView {
+fn Parts(name: String, place: Memo<Rect>) -> impl IntoView {
     let truth = expect_context::<Truth>();
     let nav = expect_context::<Nav>();
-    let Plan(layout) = expect_context::<Plan>();
+    let plan = expect_context::<Plan>();
     Part::ALL
         .into_iter()
         .map(move |part| {
             let room = Room::OnNode(name.clone(), part);
             let component = room.component();
-            let (placed, lit, at) = (room.clone(), room, Selected::Component(component.clone()));
-            let node = name.clone();
-            let style = move || {
-                layout.with(|l| {
-                    let origin = l.nodes.get(&node).copied().unwrap_or_default();
-                    let part = l.rooms.get(&placed).copied().unwrap_or_default();
-                    Rect::new(part.x - origin.x, part.y - origin.y, part.w, part.h).style()
-                })
-            };
+            let (lit, at) = (room, Selected::Component(component.clone()));
+            let style = move || part_in(part, place.get().w * plan.look.get().natural).style();
             let node_name = name.clone();
             view! {
                 <button
                     type="button"
                     class="c-part"
+                    data-part=part.name()
                     style=style
                     data-kind="component"
                     data-name=component
@@ -163,7 +265,7 @@ fn Parts(name: String) -> impl IntoView {
 
 /// What the pods asked for, of what can be given.
 #[component]
-fn Capacity(node: Memo<NodeView>) -> impl IntoView {
+fn Capacity(node: RwSignal<Arc<NodeView>>) -> impl IntoView {
     let cpu = Signal::derive(move || node.with(|n| n.cpu_m));
     let memory = Signal::derive(move || node.with(|n| n.memory));
     view! {
@@ -201,152 +303,17 @@ fn Gauge(name: &'static str, title: &'static str, of: Signal<(i64, i64)>) -> imp
 }
 
 #[component]
-fn Pods(node: Memo<NodeView>, detail: Memo<Detail>) -> impl IntoView {
-    // A heat map shows nodes; thousands of cells that nobody sees would only cost.
-    let keys = Memo::new(move |_| {
-        let hidden = detail.get() == Detail::Heat;
-        node.with(|n| {
-            n.pods
-                .iter()
-                .filter(|_| !hidden)
-                .map(|p| p.key.clone())
-                .collect::<Vec<_>>()
-        })
-    });
+fn Pods(node: RwSignal<Arc<NodeView>>) -> impl IntoView {
+    let plan = expect_context::<Plan>();
+    let keys =
+        Memo::new(move |_| node.with(|n| n.pods.iter().map(|p| p.key.clone()).collect::<Vec<_>>()));
     view! {
-        <ul class="c-pods" data-detail=move || format!("{:?}", detail.get()).to_lowercase()>
+        <ul class="c-pods" data-detail=move || plan.look.with(|l| l.detail.word())>
             <For each=move || keys.get() key=Clone::clone let:key>
                 <li>
-                    <Pod key=key detail=detail />
+                    <Pod key=key node=node />
                 </li>
             </For>
         </ul>
-    }
-}
-
-/// A pod: a pane with its containers, a line, or a cell of the mosaic.
-#[component]
-fn Pod(key: ObjectKey, detail: Memo<Detail>) -> impl IntoView {
-    let truth = expect_context::<Truth>();
-    let nav = expect_context::<Nav>();
-    let grip = expect_context::<Grip>();
-    let pod = {
-        let key = key.clone();
-        Memo::new(move |_| {
-            truth
-                .cluster
-                .with(|c| c.pods.get(&key).cloned().unwrap_or_default())
-        })
-    };
-    let at = Selected::Object("pods".into(), key.clone());
-    let (is_selected, open) = (at.clone(), at);
-    let press = {
-        let key = key.clone();
-        move |e: web_sys::PointerEvent| grip.press(&e, Cargo::Pod(key.clone()), key.name.clone())
-    };
-    let click = move |_| {
-        if !grip.was_drag() {
-            nav.select(open.clone());
-        }
-    };
-    let behind = {
-        let key = key.clone();
-        move || is_behind(nav, truth, &key)
-    };
-    // A cell of the mosaic is too small to press: its node's panel lists the pods.
-    let full = move || matches!(detail.get(), Detail::Rooms | Detail::Lines);
-    let of_cell = key.clone();
-    let pane = move || {
-        view! {
-            <button
-                type="button"
-                class="c-pod"
-                data-kind="pod"
-                data-name=key.name.clone()
-                data-namespace=key.namespace.clone()
-                data-phase=move || pod.with(|p| p.status.clone())
-                data-look=move || pod.with(|p| p.look.word())
-                data-selected={
-                    let is_selected = is_selected.clone();
-                    move || nav.0.with(|r| r.selected == is_selected).to_string()
-                }
-                data-behind={
-                    let behind = behind.clone();
-                    move || behind().to_string()
-                }
-                on:pointerdown=press.clone()
-                on:click=click.clone()
-            >
-                {move || pod.with(|p| content(p, detail.get() == Detail::Rooms))}
-            </button>
-        }
-    };
-    view! {
-        <Show when=full fallback=move || view! { <Cell key=of_cell.clone() pod=pod /> }>
-            {pane()}
-        </Show>
-    }
-}
-
-/// Whether a pod is behind the selected Service.
-fn is_behind(nav: Nav, truth: Truth, key: &ObjectKey) -> bool {
-    let Selected::Object(plural, service) = nav.0.with(|r| r.selected.clone()) else {
-        return false;
-    };
-    let chosen = |s: &ServiceView| s.key == service && s.pods.contains(key);
-    plural == "services" && truth.scene.with(|s| s.services.iter().any(chosen))
-}
-
-/// A cell of the mosaic.
-#[component]
-fn Cell(key: ObjectKey, pod: Memo<Arc<PodView>>) -> impl IntoView {
-    view! {
-        <span
-            class="c-pod"
-            data-kind="pod"
-            data-name=key.name
-            data-namespace=key.namespace
-            data-phase=move || pod.with(|p| p.status.clone())
-            data-look=move || pod.with(|p| p.look.word())
-        >
-            <span aria-hidden="true">{move || pod.with(|p| p.look.glyph())}</span>
-            <span class="u-hidden">{move || pod.with(|p| format!("{} {}", p.label(), p.status))}</span>
-        </span>
-    }
-}
-
-fn content(p: &PodView, full: bool) -> impl IntoView + use<> {
-    let address = if p.ip.is_empty() {
-        "no address yet".to_owned()
-    } else {
-        p.ip.clone()
-    };
-    let (look, status, note) = (p.look, p.status.clone(), p.note.clone());
-    view! {
-        <span class="c-pod__line">
-            <b>{p.label()}</b>
-            <code data-missing=p.ip.is_empty().to_string()>{address}</code>
-        </span>
-        {full.then(|| view! { <span class="c-pod__containers">{p.containers.iter().map(capsule).collect_view()}</span> })}
-        <span class="c-pod__line">
-            <StateWord look=Signal::stored(look) word=Signal::stored(status) />
-            <span class="c-pod__note">{note}</span>
-        </span>
-    }
-}
-
-fn capsule(c: &ContainerView) -> impl IntoView + use<> {
-    let part = match c.part {
-        crate::state::pod::Part::Init => "init",
-        crate::state::pod::Part::Sidecar => "sidecar",
-        crate::state::pod::Part::App => "app",
-    };
-    let says = format!(" {part} container {}", c.state);
-    view! {
-        <span class="c-capsule" data-part=part data-look=c.look.word()>
-            <span aria-hidden="true">{c.look.glyph()}</span>
-            {c.name.clone()}
-            <span class="u-hidden">{says}</span>
-        </span>
     }
 }

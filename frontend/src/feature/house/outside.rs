@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::Plan;
+use super::namespaces::Namespaces;
 use crate::feature::drag::Grip;
 use crate::graph::layout::Rect;
 use crate::graph::room::Room;
@@ -17,7 +18,7 @@ pub(super) fn Outside() -> impl IntoView {
     let truth = expect_context::<Truth>();
     let plan = expect_context::<Plan>();
     let label = move || {
-        plan.0.with(|l| {
+        plan.layout.with(|l| {
             let y = l.rooms.get(&Room::Kubectl).map_or(0.0, |r| r.y);
             format!("--x:10px;--y:{:.0}px", y - 22.0)
         })
@@ -85,7 +86,7 @@ fn Caller(room: Room, what: &'static str) -> impl IntoView {
 #[component]
 pub(super) fn WaitingRoom() -> impl IntoView {
     let truth = expect_context::<Truth>();
-    let Plan(layout) = expect_context::<Plan>();
+    let Plan { layout, .. } = expect_context::<Plan>();
     let style = move || layout.with(|l| l.waiting.style());
     let corridor = move || {
         layout.with(|l| format!("--x:{:.0}px;--y:{:.0}px", l.corridor.right(), l.corridor.y))
@@ -165,7 +166,7 @@ fn WaitingPod(key: shared::ObjectKey) -> impl IntoView {
 #[component]
 pub(super) fn Beam() -> impl IntoView {
     let truth = expect_context::<Truth>();
-    let Plan(layout) = expect_context::<Plan>();
+    let Plan { layout, .. } = expect_context::<Plan>();
     let services = Memo::new(move |_| truth.scene.with(|s| s.services.clone()));
     view! {
         <section class="c-beam" style=move || layout.with(|l: &crate::graph::layout::Layout| Rect::style(&l.beam)) aria-labelledby="services">
@@ -175,6 +176,7 @@ pub(super) fn Beam() -> impl IntoView {
             <ul>
                 {move || services.get().into_iter().map(|s| view! { <li><OneService service=s /></li> }).collect_view()}
             </ul>
+            <Namespaces />
         </section>
     }
 }

@@ -25,7 +25,7 @@ struct Root {
 #[component]
 pub(super) fn Structure() -> impl IntoView {
     let truth = expect_context::<Truth>();
-    let Plan(layout) = expect_context::<Plan>();
+    let Plan { layout, .. } = expect_context::<Plan>();
     let roots = Memo::new(move |_| layout.with(|l| truth.cluster.with(|c| roots(l, c))));
     let edges = Memo::new(move |_| {
         layout.with(|l| {
@@ -35,6 +35,27 @@ pub(super) fn Structure() -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     });
+    let ground = move || {
+        layout.with(|l| {
+            format!(
+                "--x:{:.0}px;--y:{:.0}px",
+                l.house.x - 96.0,
+                l.house.bottom() + 12.0
+            )
+        })
+    };
+    let tunnels = move || {
+        let network = truth.cluster.with(|c| {
+            c.hello
+                .as_ref()
+                .map_or(String::new(), |h| h.network.clone())
+        });
+        match network.as_str() {
+            "" => String::new(),
+            "flannel" => "tunnels: flannel, vxlan vni 1".into(),
+            other => format!("tunnels: {other}"),
+        }
+    };
     let size = move || layout.with(|l| format!("0 0 {:.0} {:.0}", l.size.0, l.size.1));
     view! {
         <svg class="c-lines" viewBox=size aria-hidden="true">
@@ -67,6 +88,9 @@ pub(super) fn Structure() -> impl IntoView {
                 }}
             </g>
         </svg>
+        <p class="c-floor-name" style=ground>
+            {tunnels}
+        </p>
         <ul class="c-roots" aria-label="Tunnels between nodes">
             {move || {
                 roots
@@ -134,12 +158,6 @@ fn roots(l: &Layout, cluster: &crate::state::cluster::Cluster) -> Vec<Root> {
     if l.nodes.len() > MAX_ROOTED_NODES || matches!(l.detail, Detail::Strips | Detail::Heat) {
         return Vec::new();
     }
-    let network = cluster.hello.as_ref().map_or("", |h| h.network.as_str());
-    let how = if network == "flannel" {
-        "vxlan vni 1"
-    } else {
-        network
-    };
     let nodes: Vec<_> = l.nodes.iter().collect();
     let mut out = Vec::new();
     for (i, (a, ra)) in nodes.iter().enumerate() {
@@ -147,20 +165,16 @@ fn roots(l: &Layout, cluster: &crate::state::cluster::Cluster) -> Vec<Root> {
             let both = |t: &&shared::live::Tunnel| {
                 (t.from == **a && t.to == **b) || (t.from == **b && t.to == **a)
             };
-            let rate: u64 = cluster
-                .pulse
-                .tunnels
-                .iter()
-                .filter(both)
-                .map(|t| t.bytes_per_second)
-                .sum();
+            let between = || cluster.pulse.tunnels.iter().filter(both);
+            let rate: u64 = between().map(|t| t.bytes_per_second).sum();
+            let total: u64 = between().map(|t| t.bytes_total).sum();
             let (path, at) = edge::root(l, ra, rb, j - i);
             out.push(Root {
                 d: path.d,
-                label: if rate == 0 {
-                    "idle".into()
-                } else {
-                    format!("{how} · {}", text::bit_rate(rate))
+                label: match (rate, total) {
+                    (0, 0) => "idle".into(),
+                    (0, _) => format!("idle · {}", text::size(total)),
+                    _ => format!("{} · {}", text::bit_rate(rate), text::size(total)),
                 },
                 at,
                 busy: rate > 0,

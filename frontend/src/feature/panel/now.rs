@@ -1,12 +1,16 @@
 //! "Now": what it is and what it is doing, in kubectl's words.
 
 use leptos::prelude::*;
+use shared::live::ComponentPulse;
 
-use crate::graph::room::{Room, what_is};
+use crate::graph::room::{Room, lives_in, what_is};
 use crate::state::app::{Nav, Truth};
+use crate::state::cluster::Cluster;
 use crate::state::pod::{ContainerView, Look, Part, PodView};
 use crate::state::route::Selected;
 use crate::state::table;
+use crate::state::text as figures;
+use crate::state::trace;
 use crate::ui::state_word::StateWord;
 
 /// Facts about what is selected.
@@ -126,33 +130,66 @@ fn PodsOf(node: String) -> impl IntoView {
     }
 }
 
+/// What it is, what it does right now, what it did last, and where it lives.
 #[component]
 fn OfComponent(name: String) -> impl IntoView {
     let truth = expect_context::<Truth>();
-    let what = what_is(&name);
-    let rows = Memo::new(move |_| {
-        truth.cluster.with(|c| {
-            let room = Room::of_component(&name);
-            let mine = c
-                .pulse
-                .components
-                .iter()
-                .find(|p| Room::of_component(&p.component) == room);
-            let mut rows = Vec::new();
-            if let Some(p) = mine {
-                rows.push(("Queue".to_owned(), p.queue.to_string()));
-                rows.extend(p.lines.clone());
-            }
-            rows
-        })
+    let nav = expect_context::<Nav>();
+    let (what, home) = (what_is(&name), lives_in(&name));
+    let rows = {
+        let name = name.clone();
+        Memo::new(move |_| truth.cluster.with(|c| reports(c, &name)))
+    };
+    let last = Memo::new(move |_| {
+        truth
+            .cluster
+            .with(|c| trace::of_component(c, &name, 1).pop())
     });
+    let deed = move || {
+        last.get().map(|hop| {
+            let id = hop.trace;
+            let meaning = trace::words::of_phase(&hop);
+            view! {
+                <p class="c-story">
+                    "For example, just now: "
+                    <button type="button" class="c-link" on:click=move |_| nav.select(Selected::Trace(id))>
+                        {hop.text.clone()}
+                    </button>
+                    {format!(" ({}). {meaning}", figures::duration_us(hop.duration_us))}
+                </p>
+            }
+        })
+    };
     view! {
         <p class="c-story">{what}</p>
+        {deed}
+        <h3 class="c-panel__h3">"What it reports"</h3>
         <dl class="c-facts">
             {move || rows.get().into_iter().map(|(k, v)| view! { <div><dt>{k}</dt><dd>{v}</dd></div> }).collect_view()}
         </dl>
         <Show when=move || rows.with(Vec::is_empty)>
-            <p class="c-quiet">"It has nothing to report: no queue, no work."</p>
+            <p class="c-quiet">"Nothing: no queue, no work."</p>
         </Show>
+        {(!home.is_empty())
+            .then(|| {
+                view! {
+                    <h3 class="c-panel__h3">"Where it lives in the code"</h3>
+                    <p>
+                        <code id="lives-in">{home}</code>
+                    </p>
+                }
+            })}
     }
+}
+
+/// The queue, and the lines that the component has on its wall.
+fn reports(c: &Cluster, name: &str) -> Vec<(String, String)> {
+    let room = Room::of_component(name);
+    let mine = |p: &&ComponentPulse| Room::of_component(&p.component) == room;
+    let pulse = c.pulse.components.iter().find(mine);
+    pulse.map_or_else(Vec::new, |p| {
+        let mut rows = vec![("Queue".to_owned(), p.queue.to_string())];
+        rows.extend(p.lines.clone());
+        rows
+    })
 }

@@ -5,6 +5,7 @@ use shared::live::Message;
 use shared::{KindRef, ObjectRef, Revision};
 
 use super::*;
+use crate::state::samples;
 
 fn snapshot(group: &str, plural: &str, items: Vec<serde_json::Value>) -> Message {
     Message::Snapshot {
@@ -19,7 +20,12 @@ fn hop(seq: u64, trace: u128, component: &str, text: &str, about: (&str, &str)) 
         seq,
         trace: TraceId(trace),
         component: component.into(),
-        phase: "request".into(),
+        phase: if text.starts_with('P') {
+            "request"
+        } else {
+            "work"
+        }
+        .into(),
         text: text.into(),
         object: (!about.0.is_empty()).then(|| ObjectRef {
             kind: about.0.into(),
