@@ -100,9 +100,9 @@ pub struct Each {
 }
 
 /// A connection to a pod, which its node's kubelet serves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connect {
-    /// `log`, `exec`, `attach` or `portforward`.
+    /// `log`, `exec`, `attach`, `portforward`, `proxy`; `metrics/nodes` or `metrics/pods`.
     pub subresource: String,
     /// The node to forward to.
     pub node: String,
@@ -114,6 +114,8 @@ pub struct Connect {
     pub uid: String,
     /// The container, empty for `portforward`.
     pub container: String,
+    /// `IP:PORT` that `proxy` goes to; empty for the node's kubelet itself.
+    pub address: String,
     /// The query parameters as they came: `follow`, `tailLines`, `command`, ...
     pub parameters: Vec<(String, String)>,
 }

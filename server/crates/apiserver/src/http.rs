@@ -12,7 +12,7 @@ use crate::server::ApiServer;
 /// The longest name that a client's `User-Agent` gives as field manager, in bytes.
 const MAX_AGENT_BYTES: usize = 128;
 /// Subresources that connect to a pod and take parameters of their own.
-const CONNECTIONS: &[&str] = &["log", "exec", "attach", "portforward"];
+const CONNECTIONS: &[&str] = &["log", "exec", "attach", "portforward", "proxy"];
 
 /// An HTTP request, without its connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,7 +114,7 @@ impl ApiServer {
     ) -> Result<Request, Status> {
         let name = path.name.unwrap_or_default();
         let subresource = path.subresource.unwrap_or_default();
-        if !path.rest.is_empty() {
+        if !path.rest.is_empty() && subresource != "proxy" {
             return Err(refuse::no_such_resource());
         }
         let mut request = Request {

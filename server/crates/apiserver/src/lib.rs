@@ -28,6 +28,7 @@ mod meta;
 mod negotiate;
 mod options;
 mod patch;
+mod proxy;
 mod random;
 mod read;
 mod refuse;

@@ -287,6 +287,9 @@ impl ApiServer {
         if let Some(outcome) = crate::component_status::answer(target, ctx)? {
             return Ok(outcome);
         }
+        if target.kind.group == crate::proxy::METRICS {
+            return Ok(crate::proxy::metrics(target));
+        }
         if let Some(outcome) = self.review(target, ctx)? {
             return Ok(outcome);
         }

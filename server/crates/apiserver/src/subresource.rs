@@ -33,6 +33,7 @@ impl ApiServer {
             ("eviction", _) => self.evict(target, ctx),
             ("token", _) => self.issue_token(target, ctx),
             ("log" | "exec" | "attach" | "portforward", _) => connect(target, ctx),
+            ("proxy", _) => crate::proxy::connect(target, ctx),
             (_, Verb::Get) => self.get(target, ctx).map(|item| Answer::Object(item).ok()),
             (_, Verb::Update) => self.update(target, ctx),
             (_, Verb::Patch) => self.patch(target, ctx),
@@ -319,6 +320,7 @@ fn connect(target: &Target<'_>, ctx: &Context<'_>) -> Result<Outcome, Status> {
         pod: pod.name().into(),
         uid: pod.uid().into(),
         container,
+        address: String::new(),
         parameters: parameters.clone(),
     }))
 }

@@ -1,9 +1,14 @@
 //! The Kubernetes API over HTTP: what comes in is parsed by the pure apiserver, decided by the [`Api`], rendered by the
 //! pure apiserver again. Here are only bodies, limits, streams and who is asking.
 
+mod connect;
 mod finish;
+mod forward;
 mod log;
+mod proxy;
+mod remote;
 mod stream;
+mod usage;
 mod who;
 
 use std::sync::Arc;
@@ -39,6 +44,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct ApiState {
     api: Arc<Api>,
     nodes: Arc<dyn Nodes>,
+    rates: Arc<usage::Rates>,
     /// Who everybody is at this door, and what they are called in the flow log; by their certificates when `None`.
     identity: Option<(User, String)>,
 }
@@ -47,9 +53,14 @@ impl ApiState {
     /// A door where clients show certificates.
     #[must_use]
     pub fn new(api: Arc<Api>, nodes: Arc<dyn Nodes>) -> Self {
+        let rates = Arc::<usage::Rates>::default();
+        let sampling =
+            usage::keep_sampling(Arc::clone(&api), Arc::clone(&nodes), Arc::clone(&rates));
+        api.spawn(sampling);
         Self {
             api,
             nodes,
+            rates,
             identity: None,
         }
     }
@@ -178,7 +189,7 @@ async fn answer(
                 None => sending.respond(),
             })
         }
-        Reply::Connect(connect) => log::respond(state, connect).await,
+        Reply::Connect(connect) => connect::respond(state, connect, head, http, socket).await,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod pki;
 pub mod pulse;
 pub mod registry;
 pub mod serve;
+mod spdy;
 pub mod stream;
 pub mod tls;
 pub mod tokens;

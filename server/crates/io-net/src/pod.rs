@@ -210,6 +210,14 @@ impl PodNetwork {
         }
     }
 
+    /// Packets and bytes that its interface has carried; nothing once the pod is gone.
+    #[must_use]
+    pub fn traffic(&self) -> netstack::Traffic {
+        let inner = self.shared.inner.lock();
+        let stack = inner.node.peek(self.stack);
+        stack.map_or_else(Default::default, Stack::traffic)
+    }
+
     /// Sockets in use, those included that are only finishing their close.
     #[must_use]
     pub fn socket_count(&self) -> usize {

@@ -2,13 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use io_clock::Clock;
-use kubelet::runtime::{ContainerConfig, ContainerId, RuntimeEvent};
+use kubelet::runtime::{ContainerConfig, ContainerId, DnsConfig, RuntimeEvent};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::attach::Console;
 use crate::cpu::CpuAccount;
 use crate::engine::{Code, Engine, PrepareError, Program};
 use crate::files::{Files, PodNames};
@@ -28,7 +29,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) ip: Ipv4Addr,
-    pub(crate) search: Vec<String>,
+    pub(crate) dns: DnsConfig,
+    pub(crate) hosts: Vec<(String, Vec<String>)>,
     pub(crate) folder: PathBuf,
     pub(crate) network: SharedNetwork,
 }
@@ -37,6 +39,8 @@ pub(crate) struct Pod {
 pub(crate) struct Container {
     pub(crate) id: ContainerId,
     pub(crate) config: ContainerConfig,
+    /// When the run began, on the host's clock.
+    pub(crate) since_us: u64,
     pub(crate) cpu: Arc<CpuAccount>,
     pub(crate) memory: Arc<MemoryAccount>,
     /// SIGTERM.
@@ -45,7 +49,10 @@ pub(crate) struct Container {
     pub(crate) kill: CancellationToken,
     /// Done when the run is over.
     pub(crate) over: CancellationToken,
+    /// Where attached clients type, if the container keeps its input open.
+    pub(crate) console: Console,
     running: OnceLock<(Program, Environment)>,
+    log: OnceLock<Weak<LogWriter>>,
     tasks: TaskTracker,
 }
 
@@ -71,13 +78,16 @@ impl Container {
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
+            since_us: clock.host_us(),
             cpu: CpuAccount::new(clock.clone(), config.cpu_limit_millis),
             memory: MemoryAccount::new(engine.memory_limit(config.memory_limit_bytes)),
+            console: Console::new(&config),
             config,
             stop: CancellationToken::new(),
             kill,
             over: CancellationToken::new(),
             running: OnceLock::new(),
+            log: OnceLock::new(),
             tasks: TaskTracker::new(),
         })
     }
@@ -88,6 +98,11 @@ impl Container {
             return None;
         }
         self.running.get()
+    }
+
+    /// Its log while it runs.
+    pub(crate) fn log(&self) -> Option<Arc<LogWriter>> {
+        self.log.get()?.upgrade()
     }
 
     /// Runs the container to its end; `started` is called once it runs. Gives the event that ends the run.
@@ -127,12 +142,13 @@ impl Container {
             let _ = log.write(Output::Stderr, format!("{}\n", exit.message).as_bytes());
         }
         log.finish();
-        let message = files.termination_message();
-        let message = if message.is_empty() {
-            exit.message.clone()
-        } else {
-            message
-        };
+        let mut message = files.termination_message();
+        if message.is_empty() && exit.code != 0 && self.config.termination_message_from_log {
+            message = logs.last_words(&self.id);
+        }
+        if message.is_empty() {
+            message.clone_from(&exit.message);
+        }
         self.exited(&exit, message)
     }
 
@@ -188,6 +204,7 @@ impl Container {
             Code::Command(_) | Code::Preview1(_) => Plan::Run(program, argv),
         };
         let _ = self.running.set((own, environment));
+        let _ = self.log.set(Arc::downgrade(&log));
         Ok((files, log, plan))
     }
 
@@ -234,15 +251,10 @@ impl Container {
             let names = PodNames {
                 name: &pod.name,
                 ip: pod.ip,
-                search: &pod.search,
+                dns: &pod.dns,
+                hosts: &pod.hosts,
             };
-            Files::prepare(
-                &pod.folder,
-                &container,
-                &config.working_dir,
-                &config.mounts,
-                &names,
-            )
+            Files::prepare(&pod.folder, &container, &config, &names)
         });
         prepared.await.map_err(std::io::Error::other)?
     }
@@ -300,11 +312,16 @@ impl Container {
                     let Some((_, environment)) = self.running.get() else {
                         return Exit::killed();
                     };
+                    let stdio = Stdio::Log {
+                        log: Arc::clone(log),
+                        stdin: self.console.open(&argv, log, &self.kill, &self.tasks),
+                        tty: self.config.tty,
+                    };
                     tokio::select! {
                         biased;
                         // No WASI program handles signals: the default action ends it.
                         () = self.stop.cancelled() => Exit::terminated(),
-                        exit = environment.run(&program, &argv, Stdio::Log(Arc::clone(log))) => exit.unwrap_or_else(|error| Exit {
+                        exit = environment.run(&program, &argv, stdio) => exit.unwrap_or_else(|error| Exit {
                             code: 128,
                             out_of_memory: false,
                             message: format!("the program cannot be started: {error:#}"),

@@ -171,10 +171,12 @@ async fn run(
     let server = &shared.server;
     let failed = |error: wasmtime::Error| format!("the component cannot be started: {error:#}");
     let argv = [server.program.clone()];
-    let mut store = server
-        .environment
-        .store(&argv, Stdio::Log(Arc::clone(&server.log)))
-        .map_err(failed)?;
+    let stdio = Stdio::Log {
+        log: Arc::clone(&server.log),
+        stdin: None,
+        tty: false,
+    };
+    let mut store = server.environment.store(&argv, stdio).map_err(failed)?;
     let (sender, receiver) = oneshot::channel();
     let Ok(request) = store
         .data_mut()

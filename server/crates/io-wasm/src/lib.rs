@@ -14,6 +14,7 @@
 //! - `exec` starts another instance in the pod's network and with the container's files; tools of busybox are there in
 //!   every container, as the userland of a Linux image would be.
 
+mod attach;
 mod clocks;
 mod compile;
 mod container;
@@ -33,6 +34,7 @@ mod probe;
 mod process;
 mod sockets;
 mod stdio;
+mod terminal;
 
 pub use compile::CompileError;
 pub use cpu::CpuAccount;

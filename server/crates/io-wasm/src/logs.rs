@@ -9,10 +9,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use io_clock::Clock;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+mod attached;
+mod last;
 pub mod read;
 mod rotate;
 
@@ -96,6 +99,7 @@ impl Logs {
             open: Arc::clone(&self.open),
             grown,
             file_bytes_max: self.file_bytes_max,
+            attached: attached::Attached::default(),
             state: Mutex::new(State {
                 path,
                 file,
@@ -129,6 +133,7 @@ pub struct LogWriter {
     open: Arc<Mutex<BTreeMap<PathBuf, watch::Receiver<u64>>>>,
     grown: watch::Sender<u64>,
     file_bytes_max: u64,
+    attached: attached::Attached,
     state: Mutex<State>,
 }
 
@@ -147,6 +152,7 @@ impl LogWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&self, output: Output, data: &[u8]) -> io::Result<()> {
+        self.attached.send(output, data);
         let mut state = self.state.lock();
         let mut rest = match output {
             Output::Stdout => std::mem::take(&mut state.stdout),
@@ -176,6 +182,21 @@ impl LogWriter {
             Output::Stderr => state.stderr = rest,
         }
         self.append(&mut state, &entries)
+    }
+
+    /// What is written from here on, until the run is over. Writers wait for whoever reads it.
+    pub(crate) fn attach(&self) -> mpsc::Receiver<(Output, Bytes)> {
+        self.attached.add()
+    }
+
+    /// Whether nobody who is attached has to be waited for.
+    pub(crate) fn has_room(&self) -> bool {
+        self.attached.has_room()
+    }
+
+    /// Waits for whoever is attached.
+    pub(crate) async fn room(&self) {
+        self.attached.room().await;
     }
 
     /// Writes what was said without a line end, at the end of the run.

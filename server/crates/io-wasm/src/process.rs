@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use io_clock::Clock;
-use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use wasmtime::{Store, Trap};
@@ -37,9 +36,15 @@ pub(crate) struct Environment {
 
 /// Where an instance's standard streams go.
 pub(crate) enum Stdio {
-    Log(Arc<LogWriter>),
+    /// A container's own: its log, and an input when it keeps one open.
+    Log {
+        log: Arc<LogWriter>,
+        stdin: Option<mpsc::Receiver<Bytes>>,
+        tty: bool,
+    },
+    /// A command's inside a container.
     Pipes {
-        stdin: Option<Box<dyn AsyncRead + Send + Sync + Unpin>>,
+        stdin: Option<mpsc::Receiver<Bytes>>,
         stdout: mpsc::Sender<Bytes>,
         stderr: mpsc::Sender<Bytes>,
         tty: bool,
@@ -109,11 +114,15 @@ impl Environment {
             builder.preopened_dir(&preopen.host, &preopen.guest, perms)?;
         }
         match stdio {
-            Stdio::Log(log) => {
+            Stdio::Log { log, stdin, tty } => {
                 let output = |output| LogOutput {
                     log: Arc::clone(&log),
                     output,
+                    tty,
                 };
+                if let Some(stdin) = stdin {
+                    builder.stdin(PipeInput::new(stdin, tty));
+                }
                 builder
                     .stdout(output(Output::Stdout))
                     .stderr(output(Output::Stderr));

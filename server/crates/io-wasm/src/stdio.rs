@@ -1,4 +1,4 @@
-//! A guest's standard streams: its log, or the pipes of an exec.
+//! A guest's standard streams: its log and who is attached to it, or the pipes of an exec.
 
 use std::io;
 use std::pin::Pin;
@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
-use wasmtime_wasi::cli::{AsyncStdinStream, IsTerminal, StdinStream, StdoutStream};
+use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamResult};
 
 use crate::logs::{LogWriter, Output};
+use crate::terminal::to_screen;
 
 /// Most bytes one write takes.
 const CHUNK_MAX: usize = 64 * 1024;
@@ -22,17 +24,22 @@ const CHUNK_MAX: usize = 64 * 1024;
 pub(crate) struct LogOutput {
     pub(crate) log: Arc<LogWriter>,
     pub(crate) output: Output,
+    pub(crate) tty: bool,
 }
 
 impl LogOutput {
-    fn put(&self, data: &[u8]) -> io::Result<()> {
-        self.log.write(self.output, data)
+    fn put(&self, data: Bytes) -> io::Result<()> {
+        if self.tty {
+            self.log.write(Output::Stdout, &to_screen(data))
+        } else {
+            self.log.write(self.output, &data)
+        }
     }
 }
 
 impl IsTerminal for LogOutput {
     fn is_terminal(&self) -> bool {
-        false
+        self.tty
     }
 }
 
@@ -48,7 +55,7 @@ impl StdoutStream for LogOutput {
 
 impl OutputStream for LogOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.put(&bytes)
+        self.put(bytes)
             .map_err(|error| StreamError::LastOperationFailed(error.into()))
     }
 
@@ -57,13 +64,15 @@ impl OutputStream for LogOutput {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(CHUNK_MAX)
+        Ok(if self.log.has_room() { CHUNK_MAX } else { 0 })
     }
 }
 
 #[async_trait::async_trait]
 impl Pollable for LogOutput {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        self.log.room().await;
+    }
 }
 
 impl AsyncWrite for LogOutput {
@@ -72,7 +81,7 @@ impl AsyncWrite for LogOutput {
         _: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.put(data).map(|()| data.len()))
+        Poll::Ready(self.put(Bytes::copy_from_slice(data)).map(|()| data.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,6 +125,7 @@ impl StdoutStream for PipeOutput {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(AsyncPipe {
             sender: tokio_util::sync::PollSender::new(self.chunks.clone()),
+            tty: self.tty,
         })
     }
 
@@ -129,6 +139,7 @@ impl OutputStream for PipeOutput {
         if self.held.is_some() {
             return Err(StreamError::trap("write without a permit of check-write"));
         }
+        let bytes = if self.tty { to_screen(bytes) } else { bytes };
         match self.chunks.try_send(bytes) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Full(bytes)) => {
@@ -170,6 +181,7 @@ impl Pollable for PipeOutput {
 /// A [`PipeOutput`] for whoever wants an `AsyncWrite`.
 struct AsyncPipe {
     sender: tokio_util::sync::PollSender<Bytes>,
+    tty: bool,
 }
 
 impl AsyncWrite for AsyncPipe {
@@ -180,9 +192,9 @@ impl AsyncWrite for AsyncPipe {
     ) -> Poll<io::Result<usize>> {
         let closed = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         std::task::ready!(self.sender.poll_reserve(cx)).map_err(closed)?;
-        self.sender
-            .send_item(Bytes::copy_from_slice(data))
-            .map_err(closed)?;
+        let chunk = Bytes::copy_from_slice(data);
+        let chunk = if self.tty { to_screen(chunk) } else { chunk };
+        self.sender.send_item(chunk).map_err(closed)?;
         Poll::Ready(Ok(data.len()))
     }
 
@@ -196,18 +208,47 @@ impl AsyncWrite for AsyncPipe {
     }
 }
 
-/// The standard input of an exec.
+/// A standard input that comes in chunks; the sender's end is the end of input.
 pub(crate) struct PipeInput {
-    inner: AsyncStdinStream,
+    chunks: Arc<Mutex<Chunks>>,
     tty: bool,
 }
 
+struct Chunks {
+    receiver: mpsc::Receiver<Bytes>,
+    /// Received and not read yet.
+    rest: Bytes,
+    is_over: bool,
+}
+
 impl PipeInput {
-    pub(crate) fn new(input: impl AsyncRead + Send + Sync + 'static, tty: bool) -> Self {
+    pub(crate) fn new(receiver: mpsc::Receiver<Bytes>, tty: bool) -> Self {
+        let chunks = Chunks {
+            receiver,
+            rest: Bytes::new(),
+            is_over: false,
+        };
         Self {
-            inner: AsyncStdinStream::new(input),
+            chunks: Arc::new(Mutex::new(chunks)),
             tty,
         }
+    }
+}
+
+impl Chunks {
+    /// Ready when there is something to read, or never will be.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.rest.is_empty() && !self.is_over {
+            match std::task::ready!(self.receiver.poll_recv(cx)) {
+                Some(chunk) => self.rest = chunk,
+                None => self.is_over = true,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn take(&mut self, size: usize) -> Bytes {
+        self.rest.split_to(size.min(self.rest.len()))
     }
 }
 
@@ -219,10 +260,50 @@ impl IsTerminal for PipeInput {
 
 impl StdinStream for PipeInput {
     fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
-        self.inner.async_stream()
+        Box::new(InputHandle(Arc::clone(&self.chunks)))
     }
 
     fn p2_stream(&self) -> Box<dyn InputStream> {
-        self.inner.p2_stream()
+        Box::new(InputHandle(Arc::clone(&self.chunks)))
+    }
+}
+
+/// One of a guest's handles to its standard input; all read from the same chunks.
+struct InputHandle(Arc<Mutex<Chunks>>);
+
+impl InputStream for InputHandle {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let mut chunks = self.0.lock();
+        if chunks.rest.is_empty() && !chunks.is_over {
+            match chunks.receiver.try_recv() {
+                Ok(chunk) => chunks.rest = chunk,
+                Err(mpsc::error::TryRecvError::Empty) => {}
+                Err(mpsc::error::TryRecvError::Disconnected) => chunks.is_over = true,
+            }
+        }
+        if chunks.rest.is_empty() && chunks.is_over {
+            return Err(StreamError::Closed);
+        }
+        Ok(chunks.take(size))
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for InputHandle {
+    async fn ready(&mut self) {
+        std::future::poll_fn(|cx| self.0.lock().poll_fill(cx)).await;
+    }
+}
+
+impl AsyncRead for InputHandle {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut chunks = self.0.lock();
+        std::task::ready!(chunks.poll_fill(cx));
+        buffer.put_slice(&chunks.take(buffer.remaining()));
+        Poll::Ready(Ok(()))
     }
 }

@@ -6,10 +6,27 @@ use bytes::Bytes;
 use io_wasm::ExecRequest;
 use io_wasm::logs::LogOptions;
 use kubelet::runtime::{ContainerConfig, ProbeAction, ProbeKind, RuntimeCommand, RuntimeEvent};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use crate::harness::{Node, collect, container, env, strings, text};
+
+/// What a screen shows, as far as it begins as wanted.
+async fn screen(chunks: &mut mpsc::Receiver<Bytes>, wanted: &str) -> String {
+    let mut shown = String::new();
+    while shown.len() < wanted.len() && wanted.starts_with(&shown) {
+        let chunk = tokio::time::timeout(Duration::from_secs(60), chunks.recv()).await;
+        let chunk = chunk.ok().flatten().expect("the screen shows more");
+        shown.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    shown
+}
+
+/// A standard input that says this and ends.
+pub(crate) fn given(text: &str) -> mpsc::Receiver<Bytes> {
+    let (sender, receiver) = mpsc::channel(1);
+    sender.try_send(Bytes::from(text.to_owned())).unwrap();
+    receiver
+}
 
 impl Node {
     /// Runs a command to its end: exit code, output, complaints.
@@ -22,8 +39,7 @@ impl Node {
     ) -> (i32, String, String) {
         let request = ExecRequest {
             command: strings(command),
-            stdin: (!stdin.is_empty())
-                .then(|| Box::new(std::io::Cursor::new(stdin.to_owned().into_bytes())) as _),
+            stdin: (!stdin.is_empty()).then(|| given(stdin)),
             tty: false,
         };
         let session = self.runtime.exec(pod, container, request).await.unwrap();
@@ -151,19 +167,38 @@ async fn a_shell_on_a_terminal_prompts_and_ends_with_its_session() {
     let id = config.id.clone().unwrap();
     node.start(config);
     node.started(&id).await;
-    let (mut keyboard, stdin) = tokio::io::duplex(1024);
+    let (keyboard, stdin) = mpsc::channel(8);
     let request = ExecRequest {
         command: strings(&["sh"]),
-        stdin: Some(Box::new(stdin)),
+        stdin: Some(stdin),
         tty: true,
     };
     let mut session = node.runtime.exec(&pod.uid, "main", request).await.unwrap();
-    assert_eq!(session.stderr.recv().await.unwrap(), "/ # ");
-    keyboard.write_all(b"echo typed\r").await.unwrap();
-    keyboard.write_all(b"\n").await.unwrap();
-    assert_eq!(session.stdout.recv().await.unwrap(), "typed\n");
-    keyboard.write_all(b"exit 4\n").await.unwrap();
+    for (keys, shown) in [
+        ("", "/ # "),
+        ("echo tyy\x7fped\r", "echo tyy\x08 \x08ped\r\ntyped\r\n/ # "),
+        ("half a li\x03", "half a li^C\r\n/ # "),
+        (
+            "cat no\r",
+            "cat no\r\ncat: can't open 'no': No such file or directory\r\n/ # ",
+        ),
+    ] {
+        keyboard.send(Bytes::from(keys)).await.unwrap();
+        let screen = screen(&mut session.stdout, shown).await;
+        assert_eq!(screen, shown, "{keys:?}");
+    }
+    keyboard.send(Bytes::from("exit 4\r")).await.unwrap();
     assert_eq!(session.exit.await.unwrap(), 4);
+    // A command that reads nothing ends by Ctrl-C.
+    let (keyboard, stdin) = mpsc::channel(8);
+    let request = ExecRequest {
+        command: strings(&["sleep", "3600"]),
+        stdin: Some(stdin),
+        tty: true,
+    };
+    let session = node.runtime.exec(&pod.uid, "main", request).await.unwrap();
+    keyboard.send(Bytes::from("\x03")).await.unwrap();
+    assert_eq!(session.exit.await.unwrap(), 130);
     // A session that is dropped takes its command along.
     let request = ExecRequest {
         command: strings(&["sleep", "3600"]),
@@ -181,6 +216,61 @@ async fn a_shell_on_a_terminal_prompts_and_ends_with_its_session() {
     node.runtime
         .submit(RuntimeCommand::StopContainer { id, grace_ms: 0 });
     assert_eq!(session.exit.await.unwrap(), 137);
+    node.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attached_clients_type_and_see_what_is_printed() {
+    let mut node = Node::new();
+    let pod = node.pod("attach").await;
+    let config = ContainerConfig {
+        command: strings(&["sh"]),
+        stdin: true,
+        stdin_once: true,
+        ..container(&pod, "main", "busybox")
+    };
+    let id = config.id.clone().unwrap();
+    node.start(config);
+    node.started(&id).await;
+    let script = given("echo out; echo err >&2; exit 5\n");
+    let session = node.runtime.attach("attach", "main", Some(script)).unwrap();
+    let (out, err) = tokio::join!(collect(session.stdout), collect(session.stderr));
+    assert_eq!((text(out), text(err)), ("out\n".into(), "err\n".into()));
+    assert_eq!(session.exit.await.unwrap(), 0);
+    assert_eq!(node.ended(&id).await.code, 5);
+    let log = node.log("attach", "main", LogOptions::default()).await;
+    assert_eq!(log, "out\nerr\n");
+    let error = node.runtime.attach("attach", "main", None).unwrap_err();
+    assert_eq!(error.to_string(), "container not found (\"main\")");
+    node.shut_down().await;
+}
+
+/// Nothing that is printed is lost, although the client reads late and the log goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_waits_for_an_attached_client() {
+    let mut node = Node::new();
+    let pod = node.pod("slow").await;
+    let config = ContainerConfig {
+        command: strings(&[
+            "sh",
+            "-c",
+            "read go; i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done",
+        ]),
+        stdin: true,
+        ..container(&pod, "main", "busybox")
+    };
+    let id = config.id.clone().unwrap();
+    node.start(config);
+    node.started(&id).await;
+    let session = node
+        .runtime
+        .attach("slow", "main", Some(given("go\n")))
+        .unwrap();
+    let mut log = node.wait_log("slow", "main", "line 30\n").await;
+    let shown = text(collect(session.stdout).await);
+    assert_eq!(shown.lines().count(), 2000);
+    while log.recv().await.is_some() {}
+    assert_eq!(node.ended(&id).await.code, 0);
     node.shut_down().await;
 }
 

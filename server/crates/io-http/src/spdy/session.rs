@@ -1,0 +1,198 @@
+//! A SPDY connection at work: streams that the client opens, over any byte stream.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use super::{Decoder, Encoder, Frame, Headers};
+
+/// Streams open at a time; `kubectl port-forward` opens two for each connection.
+const STREAMS_MAX: usize = 512;
+/// Chunks that wait for a slow stream before the connection waits with them.
+const CHUNKS_WAITING_MAX: usize = 16;
+/// Frames that wait to be written.
+const FRAMES_WAITING_MAX: usize = 64;
+/// Read at a time, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A stream that the client opened.
+#[derive(Debug)]
+pub struct Stream {
+    /// What it says about itself.
+    pub headers: Headers,
+    /// What the client sends; ends with its half of the stream.
+    pub incoming: mpsc::Receiver<Bytes>,
+    /// The other half.
+    pub outgoing: Outgoing,
+}
+
+impl Stream {
+    /// A header's value, empty without one.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, value)| value)
+    }
+}
+
+/// Our half of a stream.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    stream: u32,
+    frames: mpsc::Sender<Out>,
+}
+
+#[derive(Debug)]
+enum Out {
+    Reply(u32),
+    Data(u32, Bytes, bool),
+    Reset(u32),
+    Ping(u32),
+    Close,
+}
+
+impl Outgoing {
+    /// Sends bytes; false when the connection is gone.
+    pub async fn send(&self, data: Bytes) -> bool {
+        let frame = Out::Data(self.stream, data, false);
+        self.frames.send(frame).await.is_ok()
+    }
+
+    /// Ends our half.
+    pub async fn finish(&self) {
+        let _ = self
+            .frames
+            .send(Out::Data(self.stream, Bytes::new(), true))
+            .await;
+    }
+
+    /// Ends the connection once everything before is written.
+    pub async fn close_connection(&self) {
+        let _ = self.frames.send(Out::Close).await;
+    }
+}
+
+/// Serves a connection until either side ends it; streams come out of `opened`'s other end.
+///
+/// # Errors
+/// When the connection breaks or what comes over it is no SPDY.
+pub async fn run<S: AsyncRead + AsyncWrite>(
+    connection: S,
+    opened: mpsc::Sender<Stream>,
+) -> io::Result<()> {
+    let (reader, writer) = tokio::io::split(connection);
+    let (frames, waiting) = mpsc::channel(FRAMES_WAITING_MAX);
+    tokio::select! {
+        read = read(reader, frames, opened) => read,
+        written = write(writer, waiting) => written,
+    }
+}
+
+async fn write(mut to: impl AsyncWrite + Unpin, mut frames: mpsc::Receiver<Out>) -> io::Result<()> {
+    let mut encoder = Encoder::default();
+    let mut buffer = BytesMut::new();
+    let mut closes = false;
+    while let Some(first) = frames.recv().await {
+        let mut next = Some(first);
+        while let Some(frame) = next {
+            match frame {
+                Out::Reply(stream) => encoder.reply(stream, &mut buffer),
+                Out::Data(stream, data, fin) => Encoder::data(stream, &data, fin, &mut buffer),
+                Out::Reset(stream) => Encoder::reset(stream, &mut buffer),
+                Out::Ping(id) => Encoder::ping(id, &mut buffer),
+                Out::Close => closes = true,
+            }
+            next = (!closes && buffer.len() < READ_BYTES)
+                .then(|| frames.try_recv().ok())
+                .flatten();
+        }
+        to.write_all_buf(&mut buffer).await?;
+        to.flush().await?;
+        if closes {
+            break;
+        }
+    }
+    to.shutdown().await
+}
+
+async fn read(
+    mut from: impl AsyncRead + Unpin,
+    frames: mpsc::Sender<Out>,
+    opened: mpsc::Sender<Stream>,
+) -> io::Result<()> {
+    let mut decoder = Decoder::default();
+    let mut streams: BTreeMap<u32, mpsc::Sender<Bytes>> = BTreeMap::new();
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.clear();
+        buffer.reserve(READ_BYTES);
+        if from.read_buf(&mut buffer).await? == 0 {
+            return Ok(());
+        }
+        decoder.push(&buffer);
+        while let Some(frame) = decoder.next().map_err(io::Error::other)? {
+            let reply = match frame {
+                Frame::Open {
+                    stream,
+                    headers,
+                    fin,
+                } => {
+                    // A number is used once; a client's are odd.
+                    if stream.is_multiple_of(2)
+                        || streams.len() >= STREAMS_MAX
+                        || streams
+                            .last_key_value()
+                            .is_some_and(|(last, _)| *last >= stream)
+                    {
+                        Some(Out::Reset(stream))
+                    } else {
+                        let (sender, incoming) = mpsc::channel(CHUNKS_WAITING_MAX);
+                        if !fin {
+                            streams.insert(stream, sender);
+                        }
+                        let outgoing = Outgoing {
+                            stream,
+                            frames: frames.clone(),
+                        };
+                        let sent = frames.send(Out::Reply(stream)).await;
+                        let stream = Stream {
+                            headers,
+                            incoming,
+                            outgoing,
+                        };
+                        if sent.is_err() || opened.send(stream).await.is_err() {
+                            return Ok(());
+                        }
+                        None
+                    }
+                }
+                Frame::Data { stream, data, fin } => {
+                    if let Some(to) = streams.get(&stream) {
+                        // Whoever has lost interest in a stream does not read it any more.
+                        let is_wanted = data.is_empty() || to.send(data).await.is_ok();
+                        if fin || !is_wanted {
+                            streams.remove(&stream);
+                        }
+                    }
+                    None
+                }
+                Frame::Reset { stream } => {
+                    streams.remove(&stream);
+                    None
+                }
+                Frame::Ping(id) => Some(Out::Ping(id)),
+                Frame::GoAway => return Ok(()),
+            };
+            if let Some(reply) = reply
+                && frames.send(reply).await.is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+}
