@@ -13,7 +13,7 @@ use crate::item::{Item, encode};
 use crate::server::{ApiServer, Context, Phase, Target};
 use crate::update::Part;
 use crate::value::text;
-use crate::{admission, allocate, body, convert, meta, refuse};
+use crate::{admission, allocate, body, convert, meta, quota, refuse};
 
 impl ApiServer {
     pub(crate) fn create(
@@ -64,7 +64,8 @@ impl ApiServer {
                 &name,
             ));
         }
-        let claims = allocate::on_write(self, target, &mut value, None, ctx)?;
+        let charged = quota::charge(target, &value, ctx)?;
+        let claims = allocate::on_write(self, target, &mut value, None, ctx)?.and(charged);
         convert::to_storage(target.kind, &mut value);
         let bytes = encode(convert::storage_kind(target.kind), &value)?;
         convert::from_storage(target.kind, &mut value);

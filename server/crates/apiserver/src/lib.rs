@@ -29,6 +29,7 @@ mod negotiate;
 mod options;
 mod patch;
 mod proxy;
+mod quota;
 mod random;
 mod read;
 mod refuse;

@@ -16,6 +16,7 @@ mod storage;
 mod volume;
 mod workload;
 
+pub(crate) use pod::qos_class;
 use serde_json::Value;
 use shared::name::dns_subdomain;
 use shared::{Kind, Millis};

@@ -17,6 +17,7 @@ mod lifecycle;
 mod lists;
 mod patches;
 mod protobuf;
+mod quotas;
 mod recorded;
 mod refusals;
 mod services;

@@ -46,6 +46,7 @@ pub(crate) fn known_differences() -> Vec<Known> {
         answers::PATCH_DIFFERENCES,
         answers::FRESH_DIFFERENCES,
         rows::POD_DIFFERENCES,
+        rows::OTHER_DIFFERENCES,
         watches::DIFFERENCES,
         negotiation::DIFFERENCES,
     ]

@@ -7,9 +7,27 @@ use super::{Known, cases, differences, judge, without_uids};
 use crate::harness::Cluster;
 
 const PODS: &str = include_str!("../../data/pod-rows.txt");
+const OTHERS: &str = include_str!("../../data/rows.txt");
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 pub(crate) const POD_DIFFERENCES: &[Known] = &[];
+pub(crate) const OTHER_DIFFERENCES: &[Known] = &[
+    ("/api/v1/nodes n1", "/1", BY_CONTROLLERS),
+    (
+        "/api/v1/namespaces/rec/resourcequotas q1",
+        "",
+        BY_CONTROLLERS,
+    ),
+    (
+        "/api/v1/namespaces/rec/persistentvolumeclaims pvc1",
+        "",
+        BY_CONTROLLERS,
+    ),
+    ("/api/v1/persistentvolumes pv1", "", BY_CONTROLLERS),
+    ("/apis/batch/v1/namespaces/rec/jobs j1", "", BY_CONTROLLERS),
+    ("/apis/batch/v1/namespaces/rec/jobs j2", "", BY_CONTROLLERS),
+];
+const BY_CONTROLLERS: &str = "controllers had written the status in the recording";
 
 /// A pod's spec with the containers that a status is about.
 fn spec(title: &str, status: &Value) -> Value {
@@ -77,4 +95,48 @@ fn pods_in_every_state_are_printed_the_same() {
         );
     }
     judge(&found, POD_DIFFERENCES);
+}
+
+/// The cells that differ from run to run, by column.
+fn steady(columns: &Value, cells: &Value) -> Value {
+    let names = columns.as_array().into_iter().flatten();
+    let cells = cells.as_array().into_iter().flatten();
+    let all = names.zip(cells).map(|(column, cell)| {
+        let is_random = match column["name"].as_str().unwrap_or_default() {
+            "Age" | "Created At" | "Last Seen" | "First Seen" => true,
+            "Cluster-IP" => cell.as_str().is_some_and(|ip| ip.starts_with("10.")),
+            "Port(s)" => cell.as_str().is_some_and(|ports| ports.contains(':')),
+            _ => false,
+        };
+        match cell {
+            _ if is_random => Value::from("*"),
+            Value::String(text) => without_uids(text).into(),
+            other => other.clone(),
+        }
+    });
+    all.collect()
+}
+
+#[test]
+fn other_objects_are_printed_the_same() {
+    let mut cluster = super::cluster();
+    let (mut found, mut compared) = (Vec::new(), 0);
+    for case in cases(OTHERS) {
+        let (path, name) = case.title.split_once(' ').expect("a path and a name");
+        let table = cluster.get(&format!("{path}/{name}"), TABLE);
+        if table.code != 200 {
+            continue;
+        }
+        compared += 1;
+        let columns = table.at("/columnDefinitions");
+        let mut lines = Vec::new();
+        let (want, got) = (
+            steady(&columns, &case.answer),
+            steady(&columns, &table.at("/rows/0/cells")),
+        );
+        differences(&want, &got, "", &mut lines);
+        found.extend(lines.into_iter().map(|l| (case.title.clone(), l)));
+    }
+    assert!(compared > 35, "{compared}");
+    judge(&found, OTHER_DIFFERENCES);
 }
