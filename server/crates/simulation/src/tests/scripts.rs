@@ -33,8 +33,8 @@ fn pods_are_placed_and_run() {
             Normal Scheduled x1 Successfully assigned default/a to node-1
             Normal Pulling x1 Pulling image "ok"
             Normal Pulled x1 Successfully pulled image "ok"
-            Normal Created x1 Container created
             Normal Started x1 Container started
+            Normal Created x1 Container created
             > events d
             Warning FailedScheduling x2 0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.
         "#]],
@@ -50,12 +50,12 @@ fn a_crashing_pod_backs_off() {
             > pod a crash
             > wait 8
             > get pods
-            a        0/1 CrashLoopBackOff   1 10.244.1.2  node-1
+            a        0/1 CrashLoopBackOff   1 10.244.0.2  node-2
             > wait 60
             > get pods
-            a        0/1 CrashLoopBackOff   3 10.244.1.2  node-1
+            a        0/1 CrashLoopBackOff   3 10.244.0.2  node-2
             > events a
-            Normal Scheduled x1 Successfully assigned default/a to node-1
+            Normal Scheduled x1 Successfully assigned default/a to node-2
             Normal Pulling x4 Pulling image "crash"
             Normal Pulled x4 Successfully pulled image "crash"
             Normal Created x4 Container created
@@ -74,10 +74,10 @@ fn a_deleted_pod_goes() {
             > pod a ok
             > settle
             > get pods
-            a        1/1 Running            0 10.244.1.2  node-1
+            a        1/1 Running            0 10.244.0.2  node-2
             > delete pod a
             > get pods
-            a        1/1 Terminating        0 10.244.1.2  node-1
+            a        1/1 Terminating        0 10.244.0.2  node-2
             > settle
             > get pods
             > pod a ok
@@ -97,7 +97,7 @@ fn a_node_comes_back_with_its_pods() {
             > pod a ok
             > settle
             > get pods
-            a        1/1 Running            0 10.244.1.2  node-1
+            a        1/1 Running            0 10.244.0.2  node-2
             > stop 1
             > stop 2
             > stop 3
@@ -107,18 +107,18 @@ fn a_node_comes_back_with_its_pods() {
             > start 3
             > wait 5
             > get pods
-            a        1/1 Running            1 10.244.1.3  node-1
+            a        1/1 Running            1 10.244.0.3  node-2
             > events a
-            Normal Scheduled x1 Successfully assigned default/a to node-1
+            Normal Scheduled x1 Successfully assigned default/a to node-2
             Normal Pulling x1 Pulling image "ok"
             Normal Pulled x1 Successfully pulled image "ok"
-            Normal Started x1 Container started
             Normal Created x1 Container created
+            Normal Started x1 Container started
             Normal SandboxChanged x1 Pod sandbox changed, it will be killed and re-created.
             Normal Pulling x1 Pulling image "ok"
             Normal Pulled x1 Successfully pulled image "ok"
-            Normal Created x1 Container created
             Normal Started x1 Container started
+            Normal Created x1 Container created
         "#]],
     );
 }
@@ -137,7 +137,7 @@ fn components_may_crash_at_any_time() {
             a        0/1 Pending            0 <none>      <none>
             > settle
             > get pods
-            a        1/1 Running            0 10.244.1.2  node-1
+            a        1/1 Running            0 10.244.2.2  node-3
             > crash nobody
             no such component is up
         "#]],
