@@ -171,6 +171,7 @@ fn mount(path: &str, volume: Volume, read_only: bool) -> Mount {
     Mount {
         path: path.to_owned(),
         volume,
+        sub_path: String::new(),
         read_only,
     }
 }

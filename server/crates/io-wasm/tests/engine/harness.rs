@@ -17,7 +17,9 @@ use io_wasm::logs::LogOptions;
 use io_wasm::network::NodeNetwork;
 use io_wasm::network::host::Loopback;
 use io_wasm::{Engine, EngineConfig, NodeRuntime, NodeRuntimeConfig};
-use kubelet::runtime::{ContainerConfig, ContainerId, RuntimeCommand, RuntimeEvent};
+use kubelet::runtime::{
+    ContainerConfig, ContainerId, DnsConfig, RuntimeCommand, RuntimeEvent, SandboxConfig,
+};
 use shared::Millis;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -231,16 +233,23 @@ impl Node {
     }
 
     pub(crate) async fn pod_at(&mut self, uid: &str, ip: Ipv4Addr) -> TestPod {
-        self.runtime.submit(RuntimeCommand::CreateSandbox {
+        let searches = ["default.svc.cluster.local", "svc.cluster.local"];
+        let config = SandboxConfig {
             pod: uid.to_owned(),
             namespace: "default".to_owned(),
             name: uid.to_owned(),
+            hostname: uid.to_owned(),
             ip,
-            dns_search: vec![
-                "default.svc.cluster.local".to_owned(),
-                "svc.cluster.local".to_owned(),
-            ],
-        });
+            dns: DnsConfig {
+                cluster: true,
+                servers: Vec::new(),
+                searches: searches.map(str::to_owned).to_vec(),
+                options: vec!["ndots:5".to_owned()],
+            },
+            hosts: Vec::new(),
+        };
+        self.runtime
+            .submit(RuntimeCommand::CreateSandbox(Box::new(config)));
         self.wait("SandboxReady", |event| match event {
             RuntimeEvent::SandboxReady { pod } => (pod == uid).then_some(()),
             RuntimeEvent::SandboxFailed { message, .. } => panic!("{message}"),
