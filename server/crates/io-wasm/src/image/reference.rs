@@ -83,11 +83,8 @@ impl Reference {
             }
             _ => ("docker.io", path),
         };
-        let host = |b: u8| b.is_ascii_alphanumeric() || b".-:".contains(&b);
-        let bounded = registry.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && registry.ends_with(|c: char| c.is_ascii_alphanumeric());
-        if !bounded || !registry.bytes().all(host) {
-            return fail("the registry must be a host name with an optional port");
+        if let Some(why) = registry_fault(registry) {
+            return fail(why);
         }
         let component = |part: &str| {
             !part.is_empty()
@@ -141,6 +138,36 @@ impl Reference {
             name.to_owned(),
         ]
     }
+}
+
+/// What is wrong with `HOST` or `HOST:PORT` in front of a path.
+fn registry_fault(registry: &str) -> Option<&'static str> {
+    let (host, port) = match registry.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (registry, None),
+    };
+    if host.is_empty() {
+        return Some("the registry has a port and no host name in front of it");
+    }
+    let is_port = |port: &str| {
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse().is_ok_and(|n: u16| n > 0)
+    };
+    if !port.is_none_or(is_port) {
+        return Some("the registry's port must be a number from 1 to 65535");
+    }
+    let known = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
+    if !host.bytes().all(known) {
+        return Some("the registry's host name must be letters, digits, '-' and '.'");
+    }
+    let mut labels = host.split('.');
+    if labels.clone().any(str::is_empty) {
+        return Some(
+            "the registry's host name must not begin or end with '.', or have two of them in a row",
+        );
+    }
+    labels
+        .any(|label| label.starts_with('-') || label.ends_with('-'))
+        .then_some("no part of the registry's host name may begin or end with '-'")
 }
 
 impl fmt::Display for Reference {
@@ -206,6 +233,28 @@ mod tests {
             "a@b@c",
         ] {
             assert!(Reference::parse(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_registry_is_said() {
+        for (name, why) in [
+            ("example.com:port/a", "port must be a number"),
+            ("example.com:/a", "port must be a number"),
+            ("example.com:70000/a", "port must be a number"),
+            ("example.com:+80/a", "port must be a number"),
+            ("localhost:1:2/a", "port must be a number"),
+            (":5000/a", "no host name in front"),
+            (".example.com/a", "must not begin or end with '.'"),
+            ("example..com/a", "two of them in a row"),
+            ("-example.com/a", "may begin or end with '-'"),
+            ("my_host.com/a", "must be letters, digits"),
+        ] {
+            let error = Reference::parse(name).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        for name in ["a.b-c.d:65535/x", "LOCALHOST.lan/x", "127.0.0.1:5000/x"] {
+            assert!(Reference::parse(name).is_ok(), "{name}");
         }
     }
 
