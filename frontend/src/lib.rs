@@ -13,24 +13,35 @@ use leptos::prelude::*;
 
 use backend::stream;
 use feature::drag::{Carried, Grip};
-use feature::{foot, header, help, house, keys, new, palette, panel, send, share, tables, upload};
+use feature::scenario::Lessons;
+use feature::{
+    console, foot, header, help, house, keys, mark, new, palette, panel, paste, scenario, send,
+    share, tables, upload,
+};
 use graph::animate::Animator;
 use state::app::{Dialog, Hands, Nav, Truth};
 use state::route::View;
+use state::stage::Stage;
 
 /// The page.
 #[component]
 pub fn App() -> impl IntoView {
     let truth = Truth::new();
-    let hands = Hands::new();
+    let hands = Hands::new(truth);
     let nav = Nav::new();
     provide_context(truth);
     provide_context(hands);
     provide_context(nav);
     provide_context(Grip::new(hands, nav, truth));
+    let stage = Stage::new();
+    provide_context(stage);
+    provide_context(Lessons::new(truth, hands));
     let animator = Animator::new(truth.lit);
     let on_hop = animator.clone();
-    stream::open(truth, move |hop| on_hop.hop(hop));
+    stream::open(truth, move |hop| {
+        on_hop.hop(hop);
+        stage.notice(hop, nav);
+    });
     let animator = StoredValue::new_local(animator);
     let hovering = RwSignal::new(false);
     upload::load_images(truth);
@@ -43,16 +54,22 @@ pub fn App() -> impl IntoView {
             "Skip to the cluster"
         </a>
         <header::Header />
-        <palette::Palette />
+        <div class="c-left">
+            <scenario::Guide />
+            <palette::Palette />
+        </div>
         <main id="main" tabindex="-1" aria-label="Cluster">
             {move || match view.get() {
                 View::House => view! { <house::House animator=animator /> }.into_any(),
                 View::Table(plural) => view! { <tables::Tables plural=plural /> }.into_any(),
+                View::Design => view! { <feature::design::Design /> }.into_any(),
             }}
         </main>
         <panel::Panel />
         <foot::Foot />
         <send::AskDialog />
+        <send::UndoBar />
+        <console::Console />
         <Dialogs />
         <Carried />
         <upload::DropHint hovering=hovering />
@@ -67,10 +84,13 @@ fn Dialogs() -> impl IntoView {
     move || match hands.dialog.get() {
         Dialog::None => ().into_any(),
         Dialog::Help => view! { <help::Help /> }.into_any(),
+        Dialog::Paste => view! { <paste::PasteForm /> }.into_any(),
+        Dialog::Library => view! { <scenario::Library /> }.into_any(),
         Dialog::Share => view! { <share::ShareDialog /> }.into_any(),
-        Dialog::Preview(scenario) => view! { <share::Preview scenario=*scenario /> }.into_any(),
+        Dialog::Preview(scenario) => view! { <scenario::Preview scenario=*scenario /> }.into_any(),
         Dialog::BadLink(why) => view! { <share::BadLink why=why /> }.into_any(),
         Dialog::New(what) => view! { <new::NewForm what=what /> }.into_any(),
+        Dialog::Mark(mark, node) => view! { <mark::MarkForm mark=mark node=node /> }.into_any(),
         Dialog::Run(image) => view! { <new::RunForm image=image /> }.into_any(),
     }
 }

@@ -154,7 +154,11 @@ impl Call {
     #[must_use]
     pub fn is_editable(&self) -> bool {
         let whole = matches!(self.method, "POST" | "PUT") && self.body.is_some();
-        whole && !self.path.ends_with("/binding") && !self.path.ends_with("/eviction")
+        // What is no API of Kubernetes knows no dry run: it would act.
+        whole
+            && self.path.starts_with("/api")
+            && !self.path.ends_with("/binding")
+            && !self.path.ends_with("/eviction")
     }
 }
 
@@ -216,6 +220,18 @@ pub fn log_path(pod: &ObjectKey, container: &str, previous: bool) -> String {
         "follow=true"
     };
     format!("{at}?container={}&{which}&tailLines=200", escape(container))
+}
+
+/// The path of a command in a container, with its standard streams and no terminal.
+#[must_use]
+pub fn exec_path(pod: &ObjectKey, container: &str, command: &[&str]) -> String {
+    let at = path::subresource(&KindRef::new("", "v1", "pods"), pod, "exec");
+    let words = command.iter().map(|w| format!("&command={}", escape(w)));
+    format!(
+        "{at}?container={}&stdin=true&stdout=true&stderr=true{}",
+        escape(container),
+        words.collect::<String>()
+    )
 }
 
 /// The path that takes an upload.

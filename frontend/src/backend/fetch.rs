@@ -58,6 +58,8 @@ pub fn new_trace() -> TraceId {
 enum Sent<'a> {
     /// Nothing.
     Plain,
+    /// The wish for a table.
+    Table,
     /// The trace that it belongs to.
     In(TraceId),
     /// A way to end it.
@@ -71,6 +73,21 @@ pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|_| Failure::Odd {
         code: response.status(),
     })
+}
+
+/// Reads something as the text that it is.
+pub async fn text(path: &str) -> Result<String, Failure> {
+    let response = request("GET", path, "", None, Sent::Plain).await?;
+    let text = JsFuture::from(response.text().map_err(silent)?)
+        .await
+        .map_err(silent)?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+/// Reads a collection as the table that the server makes of it.
+pub async fn table(path: &str) -> Result<Value, Failure> {
+    let response = request("GET", path, "", None, Sent::Table).await?;
+    json(&response).await
 }
 
 /// Sends bytes, such as an upload.
@@ -147,6 +164,7 @@ async fn request(
     }
     match sent {
         Sent::Plain => {}
+        Sent::Table => set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")?,
         Sent::In(trace) => set("traceparent", &trace.traceparent())?,
         Sent::Until(signal) => init.set_signal(Some(signal)),
     }

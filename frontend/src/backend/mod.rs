@@ -5,4 +5,6 @@
 pub mod browser;
 pub mod call;
 pub mod fetch;
+pub mod history;
+pub mod socket;
 pub mod stream;

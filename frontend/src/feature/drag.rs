@@ -2,13 +2,14 @@
 //! sent unseen. Everything here has a keyboard path: the palette's and the panel's menus.
 
 use leptos::prelude::*;
+use serde_json::Value;
 use shared::live::Image;
-use shared::{ObjectKey, ObjectRef};
+use shared::{Object, ObjectKey, ObjectRef, scenario};
 use wasm_bindgen::JsCast;
 
 use super::send;
 use crate::backend::{browser, call};
-use crate::state::app::{Ask, Cargo, Drag, Hands, Nav, Over, Truth};
+use crate::state::app::{Ask, Cargo, Dialog, Drag, Hands, Mark, Nav, Over, Truth};
 use crate::state::route::Selected;
 use crate::state::samples::{self, Placement};
 
@@ -113,6 +114,7 @@ impl Grip {
             }
             (Cargo::Pod(pod), Over::Node(node)) => place(hands, nav, &pod, &node, Some(drag.at)),
             (Cargo::StopNode, Over::Node(node)) => power(hands, nav, &node, false),
+            (Cargo::Mark(mark), Over::Node(node)) => hands.dialog.set(Dialog::Mark(mark, node)),
             _ => hands.tell("Dropped outside: nothing was sent."),
         }
     }
@@ -197,8 +199,69 @@ pub fn run_named(
     );
 }
 
-/// Proposes to bind a pod to a node.
+/// Proposes to bring a pod to a node: a waiting one is bound, one that runs elsewhere is ended and made again there.
 pub fn place(hands: Hands, nav: Nav, pod: &ObjectKey, node: &str, at: Option<(f64, f64)>) {
+    let object = hands
+        .truth
+        .cluster
+        .with_untracked(|c| c.get("pods", pod).cloned());
+    match object.as_ref().map(|o| (o, o.text("/spec/nodeName"))) {
+        Some((_, here)) if here == node => {
+            hands.note(format!("{} runs on {node} already.", pod.name));
+        }
+        Some((object, here)) if !here.is_empty() => {
+            send::propose(hands, nav, move_ask(object, node, at));
+        }
+        _ => bind(hands, nav, pod, node, at),
+    }
+}
+
+/// Pods never move: what a move is made of, said before it is sent.
+fn move_ask(pod: &Object, node: &str, at: Option<(f64, f64)>) -> Ask {
+    let (key, here) = (pod.key(), pod.text("/spec/nodeName").to_owned());
+    let mut calls = vec![call::evict(&key)];
+    let (title, warning, done) = match pod.controller() {
+        Some(owner) => (
+            format!("Evict {} from {here}", key.name),
+            format!(
+                "Pods never move. This one belongs to {} {}: it is evicted here, and its owner makes another one, \
+                 which kube-scheduler places where it thinks best. That need not be {node}.",
+                owner.kind, owner.name
+            ),
+            format!("{} is evicted from {here}.", key.name),
+        ),
+        None => {
+            let mut copy = scenario::clean(pod).to_value();
+            if let Some(spec) = copy.pointer_mut("/spec").and_then(Value::as_object_mut) {
+                spec.remove("nodeName");
+                spec.insert("schedulerName".into(), samples::BY_HAND.into());
+            }
+            calls.extend(call::create(&copy));
+            calls.push(call::bind(&key, node));
+            (
+                format!("Recreate {} on {node}", key.name),
+                format!(
+                    "Pods never move. This one is evicted from {here}; when its containers have ended, a new Pod of \
+                     the same name is created and bound to {node}. Its address, its logs and its emptyDir volumes are \
+                     new."
+                ),
+                format!("{} is made again on {node}.", key.name),
+            )
+        }
+    };
+    Ask {
+        title,
+        warning,
+        calls,
+        at,
+        done,
+        then: Some(Selected::Object("pods".into(), key)),
+        always: true,
+        ..Ask::default()
+    }
+}
+
+fn bind(hands: Hands, nav: Nav, pod: &ObjectKey, node: &str, at: Option<(f64, f64)>) {
     send::propose(
         hands,
         nav,
@@ -280,6 +343,8 @@ pub fn Carried() -> impl IntoView {
         hands.drag.get().map(|drag| {
             let hint = match (&drag.over, &drag.cargo) {
                 (Over::Node(node), Cargo::StopNode) => format!("stop {node}"),
+                (Over::Node(node), Cargo::Mark(Mark::Taint)) => format!("taint {node}"),
+                (Over::Node(node), Cargo::Mark(Mark::Label)) => format!("label {node}"),
                 (Over::Node(node), _) => format!("bind to {node}"),
                 (Over::Canvas, Cargo::Workload(_)) => "make it wait for a node".into(),
                 _ => "drop it on a node".into(),

@@ -6,13 +6,17 @@ use crate::state::app::{Dialog, Hands, Truth};
 use crate::state::pod::Look;
 use crate::ui::modal::Modal;
 
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 11] = [
     ("/", "search"),
     ("?", "this sheet"),
+    (":", "console: kubectl's common verbs"),
     ("t", "table or drawing"),
+    ("d y l s", "on a row: describe, YAML, logs, shell"),
+    ("Space, Ctrl+D", "on a row: mark, delete"),
+    ("+ - 0", "zoom the drawing; Ctrl + wheel and pinch do too"),
     ("Esc", "close, or let go of what you carry"),
     ("Tab, Enter", "reach and open any room or pod"),
-    ("1 … 5", "the panel's tabs"),
+    ("1 … 6", "the panel's tabs"),
     (
         "← →",
         "between tabs; between nodes in \u{201c}Place on node\u{201d}",

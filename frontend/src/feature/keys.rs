@@ -25,6 +25,10 @@ pub fn listen(hands: Hands, nav: Nav) {
                 browser::focus("#search");
             }
             "?" => hands.dialog.set(Dialog::Help),
+            ":" => {
+                event.prevent_default();
+                hands.console.set(true);
+            }
             "t" => {
                 let table = nav.0.with_untracked(|r| matches!(r.view, View::Table(_)));
                 nav.view(if table {
@@ -45,7 +49,8 @@ pub fn listen(hands: Hands, nav: Nav) {
     });
 }
 
-fn is_typing(event: &web_sys::KeyboardEvent) -> bool {
+/// Whether a key goes into a field.
+pub(crate) fn is_typing(event: &web_sys::KeyboardEvent) -> bool {
     let element = event
         .target()
         .and_then(|t| t.dyn_into::<web_sys::Element>().ok());

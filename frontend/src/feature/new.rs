@@ -5,6 +5,7 @@ use serde_json::Value;
 use shared::ObjectKey;
 use shared::live::Image;
 
+use super::inspect::Inspector;
 use super::{drag, send};
 use crate::backend::call;
 use crate::state::app::{Ask, Dialog, Hands, Nav, NewWhat, Truth};
@@ -32,7 +33,8 @@ pub fn RunForm(
     image: Image,
 ) -> impl IntoView {
     let base = samples::short_name(&image.name).to_owned();
-    view! { <Form what=NewWhat::Pod base=base image=image.name /> }
+    let known = image.clone();
+    view! { <Form inspect=known what=NewWhat::Pod base=base image=image.name /> }
 }
 
 /// A new object.
@@ -66,7 +68,12 @@ fn word(what: NewWhat) -> (&'static str, &'static str) {
 }
 
 #[component]
-fn Form(what: NewWhat, base: String, image: String) -> impl IntoView {
+fn Form(
+    what: NewWhat,
+    base: String,
+    image: String,
+    #[prop(optional)] inspect: Option<Image>,
+) -> impl IntoView {
     let truth = expect_context::<Truth>();
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
@@ -104,6 +111,7 @@ fn Form(what: NewWhat, base: String, image: String) -> impl IntoView {
     let needs_image = matches!(what, NewWhat::Pod | NewWhat::Deployment);
     view! {
         <Modal title=format!("New {kind}") on_close=close>
+            {inspect.map(|image| view! { <Inspector image=image /> })}
             <form class="c-form" on:submit=submit>
                 <Text label="Name" id="new-name" value=fields.name />
                 {(what != NewWhat::Namespace).then(|| view! { <Choice label="Namespace" id="new-namespace" value=fields.namespace of=namespaces(truth) /> })}

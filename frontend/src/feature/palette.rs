@@ -6,7 +6,7 @@ use shared::live::Image;
 
 use super::drag::Grip;
 use super::upload::UploadButton;
-use crate::state::app::{Cargo, Dialog, Hands, NewWhat, Truth};
+use crate::state::app::{Cargo, Dialog, Hands, Mark, NewWhat, Truth};
 use crate::state::{samples, text};
 
 /// The left column.
@@ -47,11 +47,29 @@ pub fn Palette() -> impl IntoView {
                 <Object what=NewWhat::Deployment name="Deployment" glyph="◫" />
                 <Object what=NewWhat::Service name="Service" glyph="◇" />
                 <Object what=NewWhat::Namespace name="Namespace" glyph="⬚" />
+                <li>
+                    <button type="button" class="c-item" id="open-paste" on:click=move |_| hands.dialog.set(Dialog::Paste)>
+                        <span aria-hidden="true">"≡"</span>
+                        <b>"From YAML …"</b>
+                    </button>
+                </li>
             </ul>
             <h2>"House"</h2>
             <ul>
                 <li>
+                    <Pin mark=Mark::Taint name="Taint" glyph="⊘" />
+                </li>
+                <li>
+                    <Pin mark=Mark::Label name="Label" glyph="⌑" />
+                </li>
+                <li>
                     <StopNode />
+                </li>
+                <li>
+                    <button type="button" class="c-item" id="open-console" on:click=move |_| hands.console.set(true)>
+                        <span aria-hidden="true">"❯"</span>
+                        <b>"Console"</b>
+                    </button>
                 </li>
             </ul>
             <p class="c-palette__hint">"Drag a workload onto a node, or onto the free canvas to place it later."</p>
@@ -118,6 +136,35 @@ fn Object(what: NewWhat, name: &'static str, glyph: &'static str) -> impl IntoVi
                 <span class="u-hidden">" …"</span>
             </button>
         </li>
+    }
+}
+
+/// A taint or a label to drop on a node; the node's panel has the same by button.
+#[component]
+fn Pin(mark: Mark, name: &'static str, glyph: &'static str) -> impl IntoView {
+    let hands = expect_context::<Hands>();
+    let truth = expect_context::<Truth>();
+    let grip = expect_context::<Grip>();
+    let press = move |e: web_sys::PointerEvent| {
+        grip.press(&e, Cargo::Mark(mark), format!("{name} for a node"))
+    };
+    let open = move |_| {
+        if grip.was_drag() {
+            return;
+        }
+        let first = truth
+            .cluster
+            .with_untracked(|c| c.shelf("nodes").keys().next().map(|k| k.name.clone()));
+        if let Some(node) = first {
+            hands.dialog.set(Dialog::Mark(mark, node));
+        }
+    };
+    view! {
+        <button type="button" class="c-item" data-kind="mark" data-name=name on:pointerdown=press on:click=open>
+            <span aria-hidden="true">{glyph}</span>
+            <b>{name}</b>
+            <span class="u-hidden">" on a node …"</span>
+        </button>
     }
 }
 

@@ -18,6 +18,8 @@ use body::AskBody;
 /// How often a creation is tried again while the object that it replaces is still ending, and how long apart.
 const TRIES_MAX: usize = 240;
 const TRY_EVERY_MS: i32 = 250;
+/// How long the offer to undo stays, in milliseconds: long enough to read it twice (WCAG 2.2.1).
+const OFFER_MS: i32 = 20_000;
 
 /// Asks, or sends at once when the user ticked "don't ask" and it destroys nothing.
 pub fn propose(hands: Hands, nav: Nav, ask: Ask) {
@@ -40,6 +42,7 @@ pub fn run(hands: Hands, nav: Nav, ask: Ask) {
             what: ask.title.clone(),
             calls: back,
         });
+        forget_later(hands, undo.clone());
         match (outcome, ask.expect) {
             (Ok(()), None) => {
                 hands.undo.set(undo);
@@ -65,6 +68,15 @@ pub fn run(hands: Hands, nav: Nav, ask: Ask) {
                 hands.undo.set(undo);
                 hands.refuse(failure.to_string(), ask.at);
             }
+        }
+    });
+}
+
+/// Takes the offer to undo off the screen after a while, unless a newer one has come.
+fn forget_later(hands: Hands, offer: Option<Undo>) {
+    browser::after(OFFER_MS, move || {
+        if hands.undo.try_with_untracked(|u| *u == offer) == Some(true) {
+            hands.undo.set(None);
         }
     });
 }
@@ -137,7 +149,7 @@ pub fn UndoBar() -> impl IntoView {
     let hands = expect_context::<Hands>();
     let one = move |undo: Undo| {
         view! {
-            <div class="c-undo" role="group" aria-label="Undo">
+            <div class="c-undo" role="region" aria-label="Undo">
                 <span>{undo.what}</span>
                 <button type="button" class="c-button c-button--small" id="undo" on:click=move |_| take_back(hands)>
                     "Undo"

@@ -6,7 +6,7 @@ use shared::scenario::Scenario;
 
 use crate::backend::browser;
 use crate::state::app::{Dialog, Hands, Truth};
-use crate::state::{share, text};
+use crate::state::{qr, share, text};
 use crate::ui::modal::Modal;
 
 /// Looks at the address bar: a link is previewed once the cluster is known, never applied by itself.
@@ -77,6 +77,8 @@ fn LinkField(url: String, count: String) -> impl IntoView {
     copy();
     let again = copy.clone();
     let length = text::thousands(url.len() as u64);
+    let url_shown = url.clone();
+    let embed = format!("<a href=\"{url}\">Open this scenario in Glasshouse</a>");
     view! {
         <p>
             {format!("The link holds {count}, {length} characters, and nothing else: no Secrets, no tokens, no logs. ")}
@@ -89,6 +91,14 @@ fn LinkField(url: String, count: String) -> impl IntoView {
                 "Copy"
             </button>
         </div>
+        {qr::path(&url_shown).map_or_else(
+            || view! { <p class="c-quiet">"The link is too long for a QR code."</p> }.into_any(),
+            |(side, path)| view! { <Qr side=side path=path /> }.into_any(),
+        )}
+        <details>
+            <summary>"For a slide or a page"</summary>
+            <pre class="c-code" id="share-embed" tabindex="0">{embed}</pre>
+        </details>
         <p class="c-copy__said" data-ok=move || format!("{:?}", copied.get())>
             {move || match copied.get() {
                 Some(true) => "● Copied.",
@@ -96,6 +106,17 @@ fn LinkField(url: String, count: String) -> impl IntoView {
                 None => "",
             }}
         </p>
+    }
+}
+
+#[component]
+fn Qr(side: usize, path: String) -> impl IntoView {
+    // Four modules of quiet around it, as ISO/IEC 18004 asks.
+    let frame = format!("-4 -4 {0} {0}", side + 8);
+    view! {
+        <svg class="c-qr" id="share-qr" role="img" aria-label="The link as a QR code" viewBox=frame>
+            <path d=path fill="#000" />
+        </svg>
     }
 }
 

@@ -1,13 +1,114 @@
-//! The drawing's equivalent in rows, with kubectl's columns.
+//! The drawing's equivalent in rows, with kubectl's columns: every kind that the cluster serves, filtered, sorted,
+//! marked and deleted in bulk. Only the rows on the screen are drawn.
+
+#![allow(
+    unreachable_pub,
+    reason = "leptos writes the props of a component as pub, whatever the component is"
+)]
+
+mod head;
+mod keys;
+mod rows;
+mod source;
+
+use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 use shared::ObjectKey;
 
-use crate::state::app::{Nav, Truth};
-use crate::state::pod::Look;
-use crate::state::route::{Selected, View};
-use crate::state::table::{self, Row, TABLES};
-use crate::ui::state_word::StateWord;
+use crate::backend::browser;
+use crate::state::app::{Hands, Nav, Truth};
+use crate::state::filter;
+use crate::state::table::Table;
+
+/// How the table is looked at. One per table, so that another kind starts afresh.
+#[derive(Clone, Copy)]
+struct Looking {
+    plural: StoredValue<String>,
+    filter: RwSignal<String>,
+    /// Column and whether the largest comes first.
+    sorted: RwSignal<Option<(String, bool)>>,
+    /// Columns that are not shown.
+    hidden: RwSignal<BTreeSet<String>>,
+    marked: RwSignal<BTreeSet<ObjectKey>>,
+    shown: Memo<Table>,
+    hands: Hands,
+    nav: Nav,
+}
+
+impl Looking {
+    fn new(plural: &str, all: Memo<Table>, hands: Hands, nav: Nav) -> Self {
+        let remembered = browser::remembered(&format!("hidden.{plural}")).unwrap_or_default();
+        let hidden = remembered.split(',').filter(|c| !c.is_empty());
+        let hidden = RwSignal::new(hidden.map(str::to_owned).collect());
+        let filter = RwSignal::new(String::new());
+        let sorted = RwSignal::new(None::<(String, bool)>);
+        let shown = Memo::new(move |_| {
+            let mut table = all.get();
+            let words = filter.get();
+            table
+                .rows
+                .retain(|r| filter::keeps(r, &table.columns, &words));
+            if let Some((column, descending)) = sorted.get()
+                && let Some(at) = table.columns.iter().position(|c| *c == column)
+            {
+                filter::sort(&mut table.rows, at, descending);
+            }
+            table
+        });
+        Self {
+            plural: StoredValue::new(plural.to_owned()),
+            filter,
+            sorted,
+            hidden,
+            marked: RwSignal::new(BTreeSet::new()),
+            shown,
+            hands,
+            nav,
+        }
+    }
+
+    /// Sorts by a column, then the other way round, then not at all.
+    fn sort(&self, column: &str) {
+        self.sorted.update(|s| {
+            *s = match s.take() {
+                Some((c, false)) if c == column => Some((c, true)),
+                Some((c, true)) if c == column => None,
+                _ => Some((column.to_owned(), false)),
+            };
+        });
+    }
+
+    fn hide(&self, column: &str, hide: bool) {
+        self.hidden.update(|h| {
+            if hide {
+                h.insert(column.to_owned());
+            } else {
+                h.remove(column);
+            }
+        });
+        let names = self
+            .hidden
+            .with_untracked(|h| h.iter().cloned().collect::<Vec<_>>().join(","));
+        browser::remember(&format!("hidden.{}", self.plural.get_value()), &names);
+    }
+
+    fn mark(&self, key: &ObjectKey) {
+        self.marked.update(|m| {
+            if !m.remove(key) {
+                m.insert(key.clone());
+            }
+        });
+    }
+
+    /// The columns on the screen: place and name.
+    fn columns(&self) -> Vec<(usize, String)> {
+        let all = self.shown.with(|t| t.columns.clone());
+        let all = all.into_iter().enumerate();
+        self.hidden
+            .with(|h| all.filter(|(_, c)| !h.contains(c)).collect())
+    }
+}
 
 /// The table of one resource, and the tabs to the others.
 #[component]
@@ -17,107 +118,37 @@ pub fn Tables(
     plural: Signal<String>,
 ) -> impl IntoView {
     let truth = expect_context::<Truth>();
+    let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
-    let filter = RwSignal::new(String::new());
-    let shown = Memo::new(move |_| {
-        truth
-            .cluster
-            .with(|c| table::table(c, &plural.get(), &filter.get()))
-    });
-    let title = move || {
-        TABLES
-            .iter()
-            .find(|(p, _)| *p == plural.get())
-            .map_or("Objects", |(_, t)| t)
-    };
-    let columns = Memo::new(move |_| shown.with(|t| t.columns));
-    let status = Memo::new(move |_| shown.with(|t| t.status_column));
-    view! {
-        <div class="c-tables">
-            <div class="c-tables__head">
-                <h2 id="table-title" class="u-hidden">{title}</h2>
-                <ul class="c-tables__kinds">
-                    {TABLES
-                        .into_iter()
-                        .map(|(p, t)| {
-                            let current = move || (plural.get() == p).then_some("page");
-                            view! {
-                                <li>
-                                    <button type="button" aria-current=current on:click=move |_| nav.view(View::Table(p.into()))>
-                                        {t}
-                                    </button>
-                                </li>
-                            }
-                        })
-                        .collect_view()}
-                </ul>
-                <label class="c-tables__filter">
-                    <span class="u-hidden">"Filter rows"</span>
-                    <input type="search" id="table-filter" placeholder="Filter" prop:value=filter on:input=move |e| filter.set(event_target_value(&e)) />
-                </label>
+    move || {
+        let plural = plural.get();
+        let source = source::open(truth, &plural);
+        let looking = Looking::new(&plural, source.rows, hands, nav);
+        let problem = source.problem;
+        let say = move || {
+            problem
+                .get()
+                .map(|p| view! { <p class="c-tables__none" role="alert">{p}</p> })
+        };
+        let none = move || {
+            let empty = looking.shown.with(|t| t.rows.is_empty());
+            let waits = source.waits.get();
+            (empty && problem.get().is_none()).then(|| {
+                let words = if waits {
+                    "Asking the cluster …"
+                } else {
+                    "No resources found."
+                };
+                view! { <p class="c-tables__none">{words}</p> }
+            })
+        };
+        view! {
+            <div class="c-tables" on:keydown=move |e| keys::press(&e, looking)>
+                <head::Head looking=looking />
+                <rows::Rows looking=looking />
+                {say}
+                {none}
             </div>
-            <div class="c-tables__scroll" tabindex="0" role="region" aria-labelledby="table-title">
-                <table>
-                    <thead>
-                        <tr>{move || columns.get().iter().map(|c| view! { <th scope="col">{*c}</th> }).collect_view()}</tr>
-                    </thead>
-                    <tbody>
-                        <For
-                            each=move || shown.with(|t| t.rows.clone())
-                            key=|row| (row.key.clone(), row.cells.clone())
-                            let:row
-                        >
-                            <OneRow row=row plural=plural.get_untracked() columns=columns.get_untracked() status=status.get_untracked() />
-                        </For>
-                    </tbody>
-                </table>
-                <Show when=move || shown.with(|t| t.rows.is_empty())>
-                    <p class="c-tables__none">"No resources found."</p>
-                </Show>
-            </div>
-        </div>
-    }
-}
-
-#[component]
-fn OneRow(
-    row: Row,
-    plural: String,
-    columns: &'static [&'static str],
-    status: Option<usize>,
-) -> impl IntoView {
-    let nav = expect_context::<Nav>();
-    let at = Selected::Object(plural.clone(), row.key.clone());
-    let is_selected = at.clone();
-    let look = row.look.unwrap_or(Look::Ready);
-    let name_column = columns.iter().position(|c| *c == "NAME" || *c == "OBJECT");
-    let cells = row.cells.into_iter().enumerate().map(|(i, cell)| {
-        let at = at.clone();
-        if Some(i) == name_column {
-            view! {
-                <th scope="row">
-                    <button type="button" on:click=move |_| nav.select(at.clone())>
-                        {cell}
-                    </button>
-                </th>
-            }
-            .into_any()
-        } else if Some(i) == status {
-            view! { <td><StateWord look=Signal::stored(look) word=Signal::stored(cell) /></td> }
-                .into_any()
-        } else {
-            view! { <td>{cell}</td> }.into_any()
         }
-    });
-    let ObjectKey { namespace, name } = row.key.clone();
-    view! {
-        <tr
-            data-kind=plural.trim_end_matches('s').to_owned()
-            data-name=name
-            data-namespace=namespace
-            data-selected=move || nav.0.with(|r| r.selected == is_selected).to_string()
-        >
-            {cells.collect_view()}
-        </tr>
     }
 }

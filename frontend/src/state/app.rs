@@ -29,8 +29,10 @@ pub enum Link {
 /// What the cluster says. Written by `backend::stream` alone.
 #[derive(Clone, Copy)]
 pub struct Truth {
-    /// The fold of the stream.
+    /// The fold of the stream, or a moment of the past while one is shown.
     pub cluster: RwSignal<Cluster>,
+    /// The present, folded on, while the past is shown.
+    pub present: StoredValue<Option<Cluster>>,
     /// Whether it is live.
     pub link: RwSignal<Link>,
     /// Images that can run. Written by `feature::upload` as well.
@@ -50,6 +52,17 @@ pub enum Cargo {
     Pod(shared::ObjectKey),
     /// Cutting a node off.
     StopNode,
+    /// A taint or a label for a node.
+    Mark(Mark),
+}
+
+/// What can be pinned on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Keeps pods away that do not tolerate it.
+    Taint,
+    /// Lets selectors find the node.
+    Label,
 }
 
 /// A drag on its way.
@@ -78,7 +91,7 @@ pub enum Over {
 }
 
 /// Something to be sent, shown before it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ask {
     /// What it does, as a question's title.
     pub title: String,
@@ -94,6 +107,17 @@ pub struct Ask {
     pub then: Option<Selected>,
     /// Destructive ones are always asked.
     pub always: bool,
+    /// The HTTP status with which the last call is meant to be refused, where that is the lesson.
+    pub expect: Option<u16>,
+}
+
+/// What takes the last write back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undo {
+    /// What it was.
+    pub what: String,
+    /// What is sent, in order.
+    pub calls: Vec<Call>,
 }
 
 /// A message on the spot.
@@ -115,6 +139,10 @@ pub enum Dialog {
     None,
     /// Shortcuts and words.
     Help,
+    /// Objects from YAML.
+    Paste,
+    /// The scenarios that come with the page.
+    Library,
     /// The link to copy.
     Share,
     /// What a link would do.
@@ -125,6 +153,8 @@ pub enum Dialog {
     New(NewWhat),
     /// A form for a new pod of an image.
     Run(Image),
+    /// A form for a taint or a label of a node.
+    Mark(Mark, String),
 }
 
 /// What a form makes.
@@ -157,6 +187,12 @@ pub struct Hands {
     pub target: RwSignal<Option<String>>,
     /// True when the user wants no question before a harmless write.
     pub dont_ask: RwSignal<bool>,
+    /// Whether the console is open.
+    pub console: RwSignal<bool>,
+    /// What takes the last write back.
+    pub undo: RwSignal<Option<Undo>>,
+    /// What the cluster says: a hand compares with it before it writes.
+    pub truth: Truth,
 }
 
 /// Where the page is. Written through its methods, which keep the address bar in step.
@@ -170,10 +206,45 @@ impl Truth {
         let cluster = RwSignal::new(Cluster::default());
         Self {
             cluster,
+            present: StoredValue::new(None),
             link: RwSignal::new(Link::default()),
             images: RwSignal::new(Vec::new()),
-            scene: Memo::new(move |_| cluster.with(Scene::of)),
+            scene: Memo::new(move |before: Option<&Scene>| {
+                cluster.with(|c| match before {
+                    Some(before) => Scene::after(before, c),
+                    None => Scene::of(c),
+                })
+            }),
             lit: RwSignal::new(BTreeSet::new()),
+        }
+    }
+
+    /// Folds what the stream said into the present.
+    pub fn fold(&self, messages: Vec<shared::live::Message>) {
+        let apply = |cluster: &mut Cluster| messages.into_iter().for_each(|m| cluster.apply(m));
+        if self.present.with_value(Option::is_some) {
+            self.present.update_value(|p| {
+                if let Some(present) = p {
+                    apply(present);
+                }
+            });
+        } else {
+            self.cluster.update(apply);
+        }
+    }
+
+    /// Shows a moment of the past; the present goes on behind it.
+    pub fn show_past(&self, past: Cluster) {
+        if self.present.with_value(Option::is_none) {
+            self.present.set_value(Some(self.cluster.get_untracked()));
+        }
+        self.cluster.set(past);
+    }
+
+    /// Shows the present again.
+    pub fn show_present(&self) {
+        if let Some(present) = self.present.try_update_value(Option::take).flatten() {
+            self.cluster.set(present);
         }
     }
 
@@ -193,7 +264,7 @@ impl Default for Truth {
 impl Hands {
     /// Empty hands.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(truth: Truth) -> Self {
         Self {
             drag: RwSignal::new(None),
             ask: RwSignal::new(None),
@@ -202,6 +273,9 @@ impl Hands {
             say: RwSignal::new(String::new()),
             target: RwSignal::new(None),
             dont_ask: RwSignal::new(browser::remembered("dont-ask").as_deref() == Some("yes")),
+            console: RwSignal::new(false),
+            undo: RwSignal::new(None),
+            truth,
         }
     }
 
@@ -215,15 +289,18 @@ impl Hands {
         }));
     }
 
+    /// Shows something that is no refusal in the middle of the page.
+    pub fn note(&self, text: impl Into<String>) {
+        self.notice.set(Some(Notice {
+            text: text.into(),
+            at: None,
+            failed: false,
+        }));
+    }
+
     /// Says something that went well.
     pub fn tell(&self, text: impl Into<String>) {
         self.say.set(text.into());
-    }
-}
-
-impl Default for Hands {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -243,6 +320,14 @@ impl Nav {
                 r.tab = Tab::Path;
             }
             r.selected = selected;
+        });
+    }
+
+    /// Selects something and opens one of its tabs.
+    pub fn open(&self, selected: Selected, tab: Tab) {
+        self.go(|r| {
+            r.selected = selected;
+            r.tab = tab;
         });
     }
 

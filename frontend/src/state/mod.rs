@@ -3,14 +3,26 @@
 
 pub mod app;
 pub mod cluster;
+pub mod command;
+pub mod diff;
+pub mod filter;
+pub mod lesson;
+pub mod locate;
+pub mod manifest;
+pub mod markdown;
+pub mod namespace;
 pub mod node;
 pub mod pod;
+pub mod qr;
+pub mod replay;
 pub mod rooms;
 pub mod route;
 pub mod samples;
 pub mod share;
+pub mod stage;
 pub mod table;
 pub mod text;
 pub mod timeline;
 pub mod trace;
+pub mod undo;
 pub mod yaml;

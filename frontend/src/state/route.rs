@@ -31,6 +31,8 @@ pub enum Tab {
     Events,
     /// The object.
     Yaml,
+    /// A shell in a container.
+    Shell,
 }
 
 /// The main area.
@@ -41,6 +43,8 @@ pub enum View {
     House,
     /// A table of a plural.
     Table(String),
+    /// Tokens and components, for whoever works on the page.
+    Design,
 }
 
 /// A place in the page.
@@ -56,7 +60,14 @@ pub struct Route {
 
 impl Tab {
     /// Every tab in order.
-    pub const ALL: [Self; 5] = [Self::Path, Self::Now, Self::Logs, Self::Events, Self::Yaml];
+    pub const ALL: [Self; 6] = [
+        Self::Path,
+        Self::Now,
+        Self::Logs,
+        Self::Events,
+        Self::Yaml,
+        Self::Shell,
+    ];
 
     /// The word in the URL.
     #[must_use]
@@ -67,6 +78,7 @@ impl Tab {
             Self::Logs => "logs",
             Self::Events => "events",
             Self::Yaml => "yaml",
+            Self::Shell => "shell",
         }
     }
 }
@@ -76,8 +88,10 @@ impl Route {
     #[must_use]
     pub fn query(&self) -> String {
         let mut parts = Vec::new();
-        if let View::Table(plural) = &self.view {
-            parts.push(format!("table={}", escape(plural)));
+        match &self.view {
+            View::House => {}
+            View::Table(plural) => parts.push(format!("table={}", escape(plural))),
+            View::Design => parts.push("view=design".into()),
         }
         match &self.selected {
             Selected::Nothing => {}
@@ -112,6 +126,7 @@ impl Route {
         {
             match key {
                 "table" => route.view = View::Table(unescape(value)),
+                "view" if value == "design" => route.view = View::Design,
                 "component" => route.selected = Selected::Component(unescape(value)),
                 "trace" => {
                     if let Ok(id) = u128::from_str_radix(value, 16) {
@@ -187,6 +202,7 @@ mod tests {
             "?at=pods/default/web",
             "?at=nodes/node-1&tab=yaml",
             "?table=pods",
+            "?view=design",
             "?table=pods&at=pods/shop/web-7f9c&tab=logs",
             "?component=kubelet%20node-1&tab=now",
             "?trace=0000000000000000000000000000002a",

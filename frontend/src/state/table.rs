@@ -21,7 +21,7 @@ pub const TABLES: [(&str, &str); 8] = [
 ];
 
 /// One object as a row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// Which object.
     pub key: ObjectKey,
@@ -29,37 +29,102 @@ pub struct Row {
     pub cells: Vec<String>,
     /// The look of the status cell.
     pub look: Option<Look>,
+    /// `metadata.labels`.
+    pub labels: Vec<(String, String)>,
+}
+
+impl Row {
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        let found = self.labels.iter().find(|(k, _)| k == key);
+        found.map(|(_, v)| v.as_str())
+    }
+}
+
+fn labels(object: &Value) -> Vec<(String, String)> {
+    let map = object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
+    let pairs = map.into_iter().flatten();
+    pairs
+        .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+        .collect()
+}
+
+/// A table that the server made (`as=Table`): any kind, with the columns that `kubectl get` shows; `wide` ones come
+/// after the others.
+#[must_use]
+pub fn from_server(answer: &Value, namespaced: bool) -> Table {
+    let items = |at: &str| {
+        answer
+            .get(at)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let name = |c: &Value| text(c, "/name").to_uppercase();
+    let mut columns: Vec<String> = items("columnDefinitions").iter().map(name).collect();
+    let mut rows: Vec<Row> = items("rows").iter().map(server_row).collect();
+    if namespaced {
+        columns.insert(0, "NAMESPACE".into());
+        for row in &mut rows {
+            row.cells.insert(0, row.key.namespace.clone());
+        }
+    }
+    Table {
+        status_column: columns.iter().position(|c| c == "STATUS"),
+        columns,
+        rows,
+    }
+}
+
+fn server_row(row: &Value) -> Row {
+    let object = row.get("object").unwrap_or(&Value::Null);
+    let cell = |v: &Value| match v {
+        Value::String(s) => s.clone(),
+        Value::Null => "<none>".into(),
+        other => other.to_string(),
+    };
+    let cells = row.get("cells").and_then(Value::as_array);
+    Row {
+        key: ObjectKey::new(
+            text(object, "/metadata/namespace"),
+            text(object, "/metadata/name"),
+        ),
+        cells: cells.into_iter().flatten().map(cell).collect(),
+        look: None,
+        labels: labels(object),
+    }
 }
 
 /// Rows under kubectl's headings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// Headings.
-    pub columns: &'static [&'static str],
+    pub columns: Vec<String>,
     /// Which column the look belongs to.
     pub status_column: Option<usize>,
     /// Rows by namespace and name.
     pub rows: Vec<Row>,
 }
 
-/// The table of a plural, of rows in which `filter` occurs.
+/// The table of a plural from what the page knows.
 #[must_use]
-pub fn table(cluster: &Cluster, plural: &str, filter: &str) -> Table {
+pub fn table(cluster: &Cluster, plural: &str) -> Table {
     let now = cluster.pulse.now;
     let (columns, status_column) = headings(plural);
-    let needle = filter.trim().to_lowercase();
     let mut rows: Vec<Row> = cluster
         .shelf(plural)
         .values()
         .map(|o| row(cluster, plural, o, now))
-        .filter(|r| needle.is_empty() || r.cells.iter().any(|c| c.to_lowercase().contains(&needle)))
         .collect();
     if plural == "events" {
         let seen = |r: &Row| cluster.get("events", &r.key).and_then(last_seen);
         rows.sort_by_key(|r| std::cmp::Reverse(seen(r)));
     }
     Table {
-        columns,
+        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
         status_column,
         rows,
     }
@@ -168,6 +233,7 @@ fn row(cluster: &Cluster, plural: &str, o: &Object, now: Millis) -> Row {
         key: o.key(),
         cells,
         look,
+        labels: labels(o.value()),
     }
 }
 
@@ -285,9 +351,8 @@ pub fn facts(
 ) -> Vec<(String, String)> {
     let now = cluster.pulse.now;
     let r = row(cluster, plural, o, now);
-    let t = table(&Cluster::default(), plural, "");
-    let mut out: Vec<(String, String)> = t
-        .columns
+    let (columns, _) = headings(plural);
+    let mut out: Vec<(String, String)> = columns
         .iter()
         .zip(r.cells)
         .map(|(c, v)| (sentence_case(c), v))
@@ -360,10 +425,24 @@ mod tests {
             revision: Revision(1),
             items: vec![Object::new(object)],
         });
-        let t = table(&c, plural, "");
+        let t = table(&c, plural);
         assert_eq!(t.rows[0].cells.join(" | "), want);
         assert_eq!(t.rows[0].cells.len(), t.columns.len());
-        assert!(table(&c, plural, "no such text").rows.is_empty());
+    }
+
+    #[test]
+    fn the_servers_tables_are_taken_as_they_come() {
+        let answer = json!({"kind": "Table",
+            "columnDefinitions": [{"name": "Name"}, {"name": "Status"}, {"name": "Age"}],
+            "rows": [{"cells": ["pi", null, 3], "object": {"metadata": {"name": "pi", "namespace": "n", "labels": {"a": "b"}}}}]});
+        let t = from_server(&answer, true);
+        assert_eq!(t.columns, ["NAMESPACE", "NAME", "STATUS", "AGE"]);
+        assert_eq!(t.rows[0].cells, ["n", "pi", "<none>", "3"]);
+        assert_eq!(
+            (t.status_column, t.rows[0].label("a")),
+            (Some(2), Some("b"))
+        );
+        assert_eq!(from_server(&json!("rubbish"), false), Table::default());
     }
 
     #[test]

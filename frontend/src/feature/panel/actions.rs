@@ -5,7 +5,7 @@ use shared::ObjectKey;
 
 use crate::backend::{browser, call};
 use crate::feature::{drag, send};
-use crate::state::app::{Ask, Hands, Nav, Truth};
+use crate::state::app::{Ask, Dialog, Hands, Mark, Nav, Truth};
 use crate::state::route::Selected;
 
 /// The row of buttons under the title.
@@ -62,6 +62,14 @@ fn PlaceMenu(key: ObjectKey) -> impl IntoView {
                 .with(|c| c.pods.get(&key).is_some_and(|p| p.node.is_empty()))
         })
     };
+    let alive = {
+        let key = key.clone();
+        Memo::new(move |_| {
+            truth
+                .cluster
+                .with(|c| c.pods.get(&key).is_some_and(|p| !p.terminal))
+        })
+    };
     let nodes = Memo::new(move |_| {
         truth
             .scene
@@ -92,17 +100,18 @@ fn PlaceMenu(key: ObjectKey) -> impl IntoView {
     };
     let place = StoredValue::new(key);
     view! {
-        <Show when=move || waiting.get()>
+        <Show when=move || alive.get()>
             <div class="c-menu" on:keydown=keys>
                 <button
                     type="button"
-                    class="c-button c-button--small c-button--main"
+                    class="c-button c-button--small"
+                    class=("c-button--main", move || waiting.get())
                     id="place"
                     aria-haspopup="menu"
                     aria-expanded=move || open.get().to_string()
                     on:click=toggle
                 >
-                    "Place on node …"
+                    {move || if waiting.get() { "Place on node …" } else { "Recreate on node …" }}
                 </button>
                 <Show when=move || open.get()>
                     <ul class="c-menu__items" role="menu" id="place-menu" aria-label="Nodes">
@@ -172,13 +181,59 @@ fn step(event: &web_sys::KeyboardEvent, forward: bool) {
 fn Power(key: ObjectKey) -> impl IntoView {
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
+    let (taint, label) = (key.name.clone(), key.name.clone());
     let (stop, start) = (key.name.clone(), key.name);
     view! {
+        <Cordon key=ObjectKey::new("", &stop) />
+        <button type="button" class="c-button c-button--small" id="node-taint" on:click=move |_| hands.dialog.set(Dialog::Mark(Mark::Taint, taint.clone()))>
+            "Taint …"
+        </button>
+        <button type="button" class="c-button c-button--small" id="node-label" on:click=move |_| hands.dialog.set(Dialog::Mark(Mark::Label, label.clone()))>
+            "Label …"
+        </button>
         <button type="button" class="c-button c-button--small" id="node-stop" on:click=move |_| drag::power(hands, nav, &stop, false)>
             "Stop …"
         </button>
         <button type="button" class="c-button c-button--small" id="node-start" on:click=move |_| drag::power(hands, nav, &start, true)>
             "Start"
+        </button>
+    }
+}
+
+/// Keeps new pods away, or lets them in again.
+#[component]
+fn Cordon(key: ObjectKey) -> impl IntoView {
+    let truth = expect_context::<Truth>();
+    let hands = expect_context::<Hands>();
+    let nav = expect_context::<Nav>();
+    let at = key.clone();
+    let cordoned = Memo::new(move |_| {
+        truth.cluster.with(|c| {
+            let node = c.get("nodes", &at);
+            node.and_then(|n| n.at("/spec/unschedulable")) == Some(&serde_json::Value::Bool(true))
+        })
+    });
+    let word = move || if cordoned.get() { "Uncordon" } else { "Cordon" };
+    let click = move |_| {
+        let (on, verb) = (!cordoned.get_untracked(), word());
+        let mut call = call::patch(
+            &shared::KindRef::new("", "v1", "nodes"),
+            &key,
+            "strategic",
+            &serde_json::json!({"spec": {"unschedulable": on}}),
+        );
+        call.line = format!("kubectl {} {}", verb.to_lowercase(), key.name);
+        let ask = Ask {
+            title: format!("{verb} {}", key.name),
+            calls: vec![call],
+            done: format!("{}: {}ed.", key.name, verb.to_lowercase()),
+            ..Ask::default()
+        };
+        send::propose(hands, nav, ask);
+    };
+    view! {
+        <button type="button" class="c-button c-button--small" id="node-cordon" on:click=click>
+            {word}
         </button>
     }
 }

@@ -7,9 +7,13 @@
 
 mod actions;
 mod events;
+mod lately;
 mod logs;
 mod now;
 mod path;
+mod replay;
+mod shell;
+mod written;
 mod yaml;
 
 use leptos::prelude::*;
@@ -27,7 +31,7 @@ pub fn Panel() -> impl IntoView {
     view! {
         <aside class="c-panel" id="panel" aria-labelledby="panel-title" data-open=open>
             {move || match selected.get() {
-                Selected::Nothing => view! { <path::Lately /> }.into_any(),
+                Selected::Nothing => view! { <lately::Lately /> }.into_any(),
                 at => view! { <About at=at /> }.into_any(),
             }}
         </aside>
@@ -73,6 +77,7 @@ fn About(at: Selected) -> impl IntoView {
                     Tab::Logs => view! { <logs::Logs at=at /> }.into_any(),
                     Tab::Events => view! { <events::Events at=at /> }.into_any(),
                     Tab::Yaml => view! { <yaml::Yaml at=at /> }.into_any(),
+                    Tab::Shell => view! { <shell::Shell at=at /> }.into_any(),
                 }
             }}
         </div>
@@ -130,6 +135,9 @@ fn tabs(at: &Selected) -> Vec<(Tab, &'static str)> {
                 tabs.push((Tab::Logs, "Logs"));
             }
             tabs.extend([(Tab::Events, "Events"), (Tab::Yaml, "YAML")]);
+            if plural == "pods" {
+                tabs.push((Tab::Shell, "Shell"));
+            }
             tabs
         }
         Selected::Component(_) => vec![(Tab::Path, "What it did last"), (Tab::Now, "Now")],

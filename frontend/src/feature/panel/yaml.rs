@@ -1,35 +1,94 @@
-//! The object as `kubectl get -o yaml` prints it.
+//! The object as `kubectl get -o yaml` prints it, to read, to copy and to edit: what an edit would change is asked of
+//! the server first, and where somebody else was faster, all three versions are shown.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use serde_json::Value;
+use shared::{ObjectKey, kind, path};
 
-use crate::backend::browser;
+use crate::backend::call::Call;
+use crate::backend::fetch::Failure;
+use crate::backend::{browser, fetch};
 use crate::state::app::{Hands, Truth};
+use crate::state::diff::{self, Line};
+use crate::state::locate::{self, Complaint};
 use crate::state::route::Selected;
 use crate::state::yaml::print;
+use crate::ui::editor::Editor;
 
-/// The text, and a button that copies it.
+/// An edit on its way.
+#[derive(Clone, Copy)]
+struct Edit {
+    path: StoredValue<String>,
+    /// As it was when the edit began.
+    base: RwSignal<String>,
+    text: RwSignal<String>,
+    complaints: RwSignal<Vec<Complaint>>,
+    /// What the server would change.
+    would: RwSignal<Option<Vec<Line>>>,
+    /// Somebody else's version, when one came in between.
+    theirs: RwSignal<Option<String>>,
+}
+
+/// The text, and an editor on demand.
 #[component]
 pub(super) fn Yaml(at: Selected) -> impl IntoView {
     let truth = expect_context::<Truth>();
-    let hands = expect_context::<Hands>();
-    let text = Memo::new(move |_| {
-        let Selected::Object(plural, key) = &at else {
-            return String::new();
-        };
-        let object = truth.object(plural, key);
-        object.map_or_else(String::new, |o| {
-            let mut value = o.to_value();
-            // kubectl leaves these out as well.
-            if let Some(meta) = value
-                .pointer_mut("/metadata")
-                .and_then(|m| m.as_object_mut())
-            {
-                meta.remove("managedFields");
+    let Selected::Object(plural, key) = at else {
+        return ().into_any();
+    };
+    let at = object_path(&plural, &key);
+    let fetched = RwSignal::new(None::<Value>);
+    let streamed = Memo::new(move |_| truth.object(&plural, &key).map(|o| o.to_value()));
+    if let (true, Some(at)) = (streamed.with_untracked(Option::is_none), at.clone()) {
+        spawn_local(async move {
+            if let Ok(value) = fetch::get::<Value>(&at).await {
+                let _ = fetched.try_set(Some(value));
             }
-            print(&value)
-        })
+        });
+    }
+    let text = Memo::new(move |_| {
+        let value = streamed.get().or_else(|| fetched.get());
+        value.map(shown).unwrap_or_default()
     });
+    let editing = RwSignal::new(None::<Edit>);
+    let begin = move |_| {
+        let now = text.get_untracked();
+        editing.set(at.clone().map(|path| Edit {
+            path: StoredValue::new(path),
+            base: RwSignal::new(now.clone()),
+            text: RwSignal::new(now),
+            complaints: RwSignal::new(Vec::new()),
+            would: RwSignal::new(None),
+            theirs: RwSignal::new(None),
+        }));
+    };
+    let content = move || match editing.get() {
+        Some(edit) => view! { <Editing edit=edit editing=editing /> }.into_any(),
+        None => view! { <Reading text=text on_edit=Callback::new(begin.clone()) /> }.into_any(),
+    };
+    content.into_any()
+}
+
+fn object_path(plural: &str, key: &ObjectKey) -> Option<String> {
+    let row = kind::KINDS.iter().find(|k| k.plural == plural)?;
+    Some(path::object(&row.reference(), key))
+}
+
+/// kubectl leaves the managed fields out as well.
+fn shown(mut value: Value) -> String {
+    if let Some(meta) = value
+        .pointer_mut("/metadata")
+        .and_then(Value::as_object_mut)
+    {
+        meta.remove("managedFields");
+    }
+    print(&value)
+}
+
+#[component]
+fn Reading(text: Memo<String>, on_edit: Callback<()>) -> impl IntoView {
+    let hands = expect_context::<Hands>();
     let copy = move |_| {
         spawn_local(async move {
             let ok = browser::copy(&text.get_untracked()).await;
@@ -41,11 +100,180 @@ pub(super) fn Yaml(at: Selected) -> impl IntoView {
         });
     };
     view! {
-        <button type="button" class="c-button c-button--small" on:click=copy>
-            "Copy YAML"
-        </button>
+        <div class="c-logs__bar">
+            <button type="button" class="c-button c-button--small" id="yaml-edit" on:click=move |_| on_edit.run(())>
+                "Edit"
+            </button>
+            <button type="button" class="c-button c-button--small" on:click=copy>
+                "Copy YAML"
+            </button>
+        </div>
         <pre class="c-code c-code--tall" id="yaml" tabindex="0">
             {text}
         </pre>
+    }
+}
+
+#[component]
+fn Editing(edit: Edit, editing: RwSignal<Option<Edit>>) -> impl IntoView {
+    let hands = expect_context::<Hands>();
+    let check = move || spawn_local(ask_server(edit));
+    let save = Callback::new(move |()| spawn_local(save(edit, editing, hands)));
+    let would = move || {
+        edit.would.get().map(|lines| match lines.is_empty() {
+            true => view! { <p class="c-quiet">"The server would change nothing."</p> }.into_any(),
+            false => {
+                view! { <Difference title="What the server would change" lines=lines /> }.into_any()
+            }
+        })
+    };
+    view! {
+        <div class="c-logs__bar">
+            <button type="button" class="c-button c-button--small c-button--main" id="yaml-save" on:click=move |_| save.run(())>
+                "Save"
+            </button>
+            <button type="button" class="c-button c-button--small" id="yaml-check" on:click=move |_| check()>
+                "What would change?"
+            </button>
+            <button type="button" class="c-button c-button--small" id="yaml-cancel" on:click=move |_| editing.set(None)>
+                "Cancel"
+            </button>
+        </div>
+        <Conflict edit=edit />
+        {would}
+        <Editor text=edit.text complaints=edit.complaints label="The object as YAML" id="yaml-text" on_submit=save />
+    }
+}
+
+/// Three versions: what the edit began with, what somebody else made of it, and what is in the editor.
+#[component]
+fn Conflict(edit: Edit) -> impl IntoView {
+    let mine = move |_| {
+        let Some(theirs) = edit.theirs.get_untracked() else {
+            return;
+        };
+        // The same text on top of their version: the next save replaces it knowingly.
+        edit.text.update(|t| *t = with_version_of(t, &theirs));
+        edit.base.set(theirs);
+        edit.theirs.set(None);
+    };
+    let start_over = move |_| {
+        if let Some(theirs) = edit.theirs.get_untracked() {
+            edit.text.set(theirs.clone());
+            edit.base.set(theirs);
+            edit.theirs.set(None);
+        }
+    };
+    move || {
+        edit.theirs.get().map(|theirs| {
+            let (base, text) = (edit.base.get_untracked(), edit.text.get_untracked());
+            view! {
+                <div class="c-story" id="yaml-conflict" role="alert">
+                    <p>"409 Conflict: somebody else has changed this object since you began. Your text is untouched."</p>
+                    <Difference title="What they changed" lines=diff::lines(&base, &theirs) />
+                    <Difference title="What you changed" lines=diff::lines(&base, &text) />
+                    <div class="c-logs__bar">
+                        <button type="button" class="c-button c-button--small" id="yaml-mine" on:click=mine>
+                            "Keep my text, on top of theirs"
+                        </button>
+                        <button type="button" class="c-button c-button--small" id="yaml-theirs" on:click=start_over>
+                            "Start over from theirs"
+                        </button>
+                    </div>
+                </div>
+            }
+        })
+    }
+}
+
+#[component]
+fn Difference(title: &'static str, lines: Vec<Line>) -> impl IntoView {
+    let one = |line: Line| {
+        let mark = line.mark();
+        let text = match line {
+            Line::Same(t) | Line::Added(t) | Line::Removed(t) => format!("{mark} {t}\n"),
+            Line::Skipped(n) => format!("⋯ {n} unchanged lines\n"),
+        };
+        view! { <span data-mark=mark>{text}</span> }
+    };
+    view! {
+        <h3 class="c-panel__h3">{title}</h3>
+        <pre class="c-code c-diff" tabindex="0">{lines.into_iter().map(one).collect_view()}</pre>
+    }
+}
+
+/// The text with the `resourceVersion` line of another.
+fn with_version_of(text: &str, other: &str) -> String {
+    let version = |l: &&str| l.trim_start().starts_with("resourceVersion:");
+    let new = other.lines().find(version).unwrap_or_default();
+    let lines = text.lines().map(|l| if version(&l) { new } else { l });
+    let mut out = lines.collect::<Vec<_>>().join("\n");
+    out.push('\n');
+    out
+}
+
+fn call(edit: Edit) -> Call {
+    Call {
+        method: "PUT",
+        path: edit.path.get_value(),
+        edited: Some(edit.text.get_untracked()),
+        ..Call::default()
+    }
+}
+
+async fn ask_server(edit: Edit) {
+    match fetch::send(&call(edit).dry_run()).await {
+        Ok(value) => {
+            let lines = edit.base.with_untracked(|b| diff::lines(b, &shown(value)));
+            edit.complaints.set(Vec::new());
+            edit.would.set(Some(lines));
+        }
+        Err(failure) => refused(edit, failure).await,
+    }
+}
+
+async fn save(edit: Edit, editing: RwSignal<Option<Edit>>, hands: Hands) {
+    match fetch::send(&call(edit)).await {
+        Ok(_) => {
+            hands.tell("Saved.");
+            editing.set(None);
+        }
+        Err(failure) => refused(edit, failure).await,
+    }
+}
+
+async fn refused(edit: Edit, failure: Failure) {
+    edit.would.set(None);
+    match failure {
+        Failure::Refused(status) if status.is_conflict() => {
+            let path = edit.path.get_value();
+            if let Ok(value) = fetch::get::<Value>(&path).await {
+                edit.complaints.set(Vec::new());
+                edit.theirs.set(Some(shown(value)));
+            }
+        }
+        Failure::Refused(status) => {
+            let found = edit.text.with_untracked(|t| locate::complaints(t, &status));
+            edit.complaints.set(found);
+        }
+        other => edit.complaints.set(vec![Complaint {
+            line: 0,
+            text: other.to_string(),
+        }]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_version_of;
+
+    #[test]
+    fn my_text_goes_on_top_of_theirs() {
+        let mine = "metadata:\n  resourceVersion: '5'\ndata:\n  a: mine\n";
+        let theirs = "metadata:\n  resourceVersion: '9'\ndata:\n  a: theirs\n";
+        assert_eq!(
+            with_version_of(mine, theirs),
+            "metadata:\n  resourceVersion: '9'\ndata:\n  a: mine\n"
+        );
     }
 }

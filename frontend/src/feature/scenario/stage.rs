@@ -111,7 +111,10 @@ async fn set(scenario: &Scenario, truth: Truth, hands: Hands) {
 async fn clear(lesson: &Lesson, truth: Truth, hands: Hands) -> bool {
     let targets = lesson.makes();
     let calls = truth.cluster.with_untracked(|c| {
-        let there = |t: &&shared::scenario::Target| c.get(&t.kind.plural, &t.key).is_some();
+        // What the stream does not carry may be there: asking for its end does no harm.
+        let there = |t: &&shared::scenario::Target| {
+            !c.shelves.contains_key(&t.kind.plural) || c.get(&t.kind.plural, &t.key).is_some()
+        };
         let mut calls: Vec<Call> = targets
             .iter()
             .filter(there)
