@@ -9,18 +9,16 @@ use super::archive;
 use super::blobs;
 use super::manifest::{Manifest, ManifestError, OCI_MANIFEST, Program};
 use super::repositories::{Repository, Stored};
-use super::store::{IMAGES_MAX, ImageStore, State};
+use super::store::{IMAGES_MAX, ImageStore};
 use super::{Digest, IMAGE_BYTES_MAX};
 
 /// Largest blob in bytes: that of the largest image.
 pub const BLOB_BYTES_MAX: usize = IMAGE_BYTES_MAX;
 /// Room for all images together, in bytes.
 pub const STORE_BYTES_MAX: u64 = 8 << 30;
-/// Above this share of the room, in percent, what can be had again is removed (the kubelet's
-/// `imageGCHighThresholdPercent`) ...
+/// Above this share of the room, in percent, what nothing names is removed (the kubelet's
+/// `imageGCHighThresholdPercent`).
 const GC_HIGH_PERCENT: u64 = 85;
-/// ... until this share is left (`imageGCLowThresholdPercent`).
-const GC_LOW_PERCENT: u64 = 80;
 /// Most blobs that wait for a manifest to refer to them.
 const PENDING_MAX: usize = 256;
 
@@ -215,17 +213,6 @@ impl ImageStore {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Digest, StoreError> {
-        self.put(repository, tag, media_type, bytes, false)
-    }
-
-    pub(super) fn put(
-        &self,
-        repository: &str,
-        tag: Option<&str>,
-        media_type: &str,
-        bytes: &[u8],
-        pulled: bool,
-    ) -> Result<Digest, StoreError> {
         self.check_free(repository, tag)?;
         let manifest = Manifest::parse(bytes, Some(media_type).filter(|t| !t.is_empty()))?;
         for blob in manifest.blobs() {
@@ -236,7 +223,6 @@ impl ImageStore {
             }
         }
         let mut stored = Stored::new(&manifest, bytes.len());
-        stored.pulled = pulled;
         match self.find_program(repository, &manifest)? {
             Ok(program) => stored.program = Some(program),
             Err(why) => stored.why_not = Some(why),
@@ -308,22 +294,14 @@ impl ImageStore {
         Ok(self.change(|all| all.remove(repository, reference))?)
     }
 
-    /// Removes what can be had again when less than 15 % of the room is left: manifests that nothing names, then
-    /// pulled images, those first that were not started for longest.
+    /// Removes manifests that nothing names when less than 15 % of the room would be left.
     fn make_room(&self, more: u64) -> Result<(), StoreError> {
-        let percent = |n: u64| STORE_BYTES_MAX / 100 * n;
         let used = || self.inner.state.read().blobs.bytes() + more;
-        if used() <= percent(GC_HIGH_PERCENT) {
+        if used() <= STORE_BYTES_MAX / 100 * GC_HIGH_PERCENT {
             return Ok(());
         }
         for repository in self.repositories() {
             self.change(|all| all.remove_loose(&repository))?;
-        }
-        let mut pulled = self.inner.state.read().pulled_by_use();
-        while used() > percent(GC_LOW_PERCENT) && !pulled.is_empty() {
-            let (repository, digest) = pulled.remove(0);
-            tracing::info!(repository, %digest, "an image is removed to make room");
-            self.change(|all| all.remove(&repository, &digest.to_string()))?;
         }
         if used() > STORE_BYTES_MAX {
             return Err(StoreError::Full(format!(
@@ -331,20 +309,6 @@ impl ImageStore {
             )));
         }
         Ok(())
-    }
-}
-
-impl State {
-    fn pulled_by_use(&self) -> Vec<(String, Digest)> {
-        let mut pulled = self.repositories.pulled();
-        pulled.sort_by_key(|(repository, digest)| {
-            let stored = self.repositories.find(repository, &digest.to_string());
-            let program = stored.and_then(|(_, stored)| stored.program);
-            program
-                .and_then(|p| self.used.get(&p).copied())
-                .unwrap_or(0)
-        });
-        pulled
     }
 }
 

@@ -25,8 +25,6 @@ pub(crate) struct Stored {
     pub(crate) subject: Option<Digest>,
     pub(crate) artifact_type: Option<String>,
     pub(crate) annotations: Option<Value>,
-    /// It came from another registry and can be had there again.
-    pub(crate) pulled: bool,
 }
 
 impl Stored {
@@ -46,7 +44,6 @@ impl Stored {
             subject: manifest.subject,
             artifact_type: manifest.artifact_type.clone(),
             annotations: manifest.annotations.clone(),
-            pulled: false,
         }
     }
 }
@@ -156,17 +153,6 @@ impl Repositories {
                 std::iter::once(*digest)
                     .chain(stored.blobs.iter().copied())
                     .chain(stored.program)
-            })
-            .collect()
-    }
-
-    /// Tagged images that came from elsewhere: repository, manifest.
-    pub(crate) fn pulled(&self) -> Vec<(String, Digest)> {
-        self.0
-            .iter()
-            .flat_map(|(name, repository)| {
-                let pulled = repository.manifests.iter().filter(|(_, m)| m.pulled);
-                pulled.map(|(digest, _)| (name.clone(), *digest))
             })
             .collect()
     }

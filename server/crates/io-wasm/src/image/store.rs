@@ -1,4 +1,4 @@
-//! Images by name: those that come with the program, and those that were uploaded, pushed or pulled.
+//! Images by name: those that come with the program, and those that were uploaded or pushed.
 //!
 //! On disk: `blobs/sha256/HEX` ([`super::blobs`]) and `index.json` ([`super::repositories`]). Aliases let well-known
 //! Linux names stand for workloads of ours; they come from a ConfigMap and are replaced whole. Names without a registry
@@ -59,9 +59,6 @@ pub(super) struct State {
     pub(super) blobs: Blobs,
     /// Blobs that no manifest needs yet, oldest first.
     pub(super) pending: Vec<Digest>,
-    /// When a program was last asked for, counted in uses.
-    pub(super) used: BTreeMap<Digest, u64>,
-    pub(super) uses: u64,
 }
 
 impl ImageStore {
@@ -89,8 +86,6 @@ impl ImageStore {
             repositories,
             blobs,
             pending: Vec::new(),
-            used: BTreeMap::new(),
-            uses: 0,
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -269,12 +264,6 @@ impl ImageStore {
     }
 
     fn program(&self, image: &str, digest: &Digest) -> Result<Bytes, PullError> {
-        {
-            let mut state = self.inner.state.write();
-            state.uses += 1;
-            let uses = state.uses;
-            state.used.insert(*digest, uses);
-        }
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{digest} is missing"));
         self.blob(digest)
             .and_then(|found| found.ok_or_else(missing))
