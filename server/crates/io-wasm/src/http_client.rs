@@ -1,6 +1,8 @@
 //! `wasi:http/outgoing-handler` over the pod's own network: names by the cluster's DNS, HTTP/1.1; TLS
 //! towards whom the cluster's authority vouches for.
 
+mod early;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::network::{BoxStream, SharedNetwork};
+use early::{Patient, SharedBody};
 
 /// wasmtime-wasi-http's own default for every phase of a request.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -59,7 +62,7 @@ impl WasiHttpHooks for PodHttp {
 async fn send(
     network: SharedNetwork,
     clock: Clock,
-    mut request: http::Request<WasiBody>,
+    request: http::Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Sent, Error> {
     let is_secure = request.uri().scheme() == Some(&Scheme::HTTPS);
@@ -78,7 +81,9 @@ async fn send(
         .await
         .ok_or(Error::ConnectionTimeout)??;
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        hyper::client::conn::http1::handshake(TokioIo::new(Patient::new(stream))).await?;
+    let mut request = request.map(SharedBody::new);
+    let body = request.body().clone();
     *request.uri_mut() = origin_form(request.uri())?;
     let mut connection = Box::pin(connection);
     let mut ended = false;
@@ -94,7 +99,8 @@ async fn send(
                     ended = true;
                     match result {
                         Ok(()) => sending.await,
-                        Err(error) => Err(error),
+                        // The answer may have come before the connection broke.
+                        Err(error) => sending.await.map_err(|_| error),
                     }
                 }
             }
@@ -105,10 +111,12 @@ async fn send(
     };
     let answer = answer.map(|body| body.map_err(Error::from).boxed_unsync());
     let driving = Box::new(async move {
-        if ended {
-            return Ok(());
+        if !ended && let Err(error) = connection.await {
+            // The reader of the answer is told; the writer of the request has been answered.
+            tracing::debug!(%error, "a connection ended after the answer began");
         }
-        connection.await.map_err(Error::from)
+        body.drain().await;
+        Ok(())
     });
     Ok((answer, driving))
 }
