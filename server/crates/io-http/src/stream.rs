@@ -1,6 +1,6 @@
 //! The dashboard's live stream: one WebSocket that carries objects, hops and the cluster's pulse.
 //!
-//! Browsers allow six connections a host over HTTP/1.1, so eleven watches cannot be eleven requests. The stream is an
+//! Browsers allow six connections a host over HTTP/1.1, so a dozen watches cannot be a dozen requests. The stream is an
 //! ordinary client of the apiserver: it lists and watches like any informer.
 
 use std::sync::Arc;
@@ -19,13 +19,14 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 use crate::pulse::Pulses;
 
 /// What the stream carries. Secrets stay out of it.
-const KINDS: [(&str, &str, &str); 11] = [
+const KINDS: [(&str, &str, &str); 12] = [
     ("", "v1", "namespaces"),
     ("", "v1", "nodes"),
     ("", "v1", "pods"),
     ("", "v1", "services"),
     ("", "v1", "configmaps"),
     ("", "v1", "serviceaccounts"),
+    ("", "v1", "resourcequotas"),
     ("", "v1", "events"),
     ("apps", "v1", "deployments"),
     ("apps", "v1", "replicasets"),
