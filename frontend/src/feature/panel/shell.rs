@@ -72,16 +72,7 @@ fn Session(key: ObjectKey, container: String, command: String) -> impl IntoView 
     let ended = RwSignal::new(None::<String>);
     let words: Vec<&str> = command.split_whitespace().collect();
     let path = call::exec_path(&key, &container, &words);
-    let show = move |text: &str| {
-        let _ = output.try_update(|o| {
-            o.push_str(&plain(text));
-            if o.len() > MAX_OUTPUT {
-                let cut = o.len() - MAX_OUTPUT * 3 / 4;
-                let cut = (cut..o.len()).find(|i| o.is_char_boundary(*i));
-                o.drain(..cut.unwrap_or(0));
-            }
-        });
-    };
+    let show = move |text: &str| keep(output, text);
     let heard = move |said| match said {
         socket::Said::Text(text) => show(&text),
         socket::Said::Ended(how) => {
@@ -143,6 +134,18 @@ fn Session(key: ObjectKey, container: String, command: String) -> impl IntoView 
         </form>
         {move || ended.get().map(|how| view! { <p class="c-quiet" id="shell-ended" role="status">{how}</p> })}
     }
+}
+
+/// Adds to the output and drops what is too far back.
+fn keep(output: RwSignal<String>, text: &str) {
+    let _ = output.try_update(|o| {
+        o.push_str(&plain(text));
+        if o.len() > MAX_OUTPUT {
+            let cut = o.len() - MAX_OUTPUT * 3 / 4;
+            let cut = (cut..o.len()).find(|i| o.is_char_boundary(*i));
+            o.drain(..cut.unwrap_or(0));
+        }
+    });
 }
 
 #[component]
