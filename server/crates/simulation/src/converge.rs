@@ -20,6 +20,12 @@ pub fn apps(plural: &str) -> KindRef {
     KindRef::new("apps", "v1", plural)
 }
 
+/// `batch/v1` kinds by plural.
+#[must_use]
+pub fn batch(plural: &str) -> KindRef {
+    KindRef::new("batch", "v1", plural)
+}
+
 impl Cluster {
     /// What is missing until the cluster is as its objects say; `None` when nothing is.
     pub fn missing(&mut self) -> Option<String> {
@@ -38,6 +44,8 @@ impl Cluster {
             .find_map(unsettled)
             .or_else(|| self.stray(&pods))
             .or_else(|| self.replicas(&pods))
+            .or_else(|| self.jobs(&pods))
+            .or_else(|| self.sets(nodes.len(), &pods))
             .or_else(|| self.orphan(&pods))
     }
 
@@ -47,7 +55,10 @@ impl Cluster {
             self.objects(&apps("replicasets")),
             self.objects(&apps("deployments")),
         );
-        let alive: BTreeSet<&str> = sets.iter().chain(&deployments).map(Object::uid).collect();
+        let kinds = [batch("jobs"), apps("daemonsets"), apps("statefulsets")];
+        let others: Vec<Object> = kinds.iter().flat_map(|k| self.objects(k)).collect();
+        let alive = sets.iter().chain(&deployments).chain(&others);
+        let alive: BTreeSet<&str> = alive.map(Object::uid).collect();
         let gone = |o: &&Object| {
             o.controller()
                 .is_some_and(|c| !alive.contains(c.uid.as_str()))
@@ -81,6 +92,42 @@ impl Cluster {
                 (!is_right).then(|| format!("{} has {have} pods and wants {want:?}", set.key()))
             })
         })
+    }
+
+    /// A Job that is not over, or pods that are still held for one.
+    fn jobs(&mut self, pods: &[Object]) -> Option<String> {
+        let jobs = self.objects(&batch("jobs"));
+        let is_over = |job: &&Object| {
+            let ends = ["Complete", "Failed"];
+            ends.iter().any(|kind| condition(job, kind) == "True")
+        };
+        let held = |p: &&Object| !p.items("/metadata/finalizers").is_empty();
+        let mut open = jobs.iter().filter(|j| !is_over(j));
+        let open = open.next().map(|j| format!("{} is not over", j.key()));
+        let held = pods
+            .iter()
+            .find(held)
+            .map(|p| format!("{} is held", p.key()));
+        open.or(held)
+    }
+
+    /// A DaemonSet that lacks a node, or a StatefulSet that lacks a pod.
+    fn sets(&mut self, nodes: usize, pods: &[Object]) -> Option<String> {
+        let daemons = self.objects(&apps("daemonsets"));
+        let stateful = self.objects(&apps("statefulsets"));
+        let all = daemons.iter().map(|d| (d, i64::try_from(nodes).ok()));
+        let all = all.chain(stateful.iter().map(|s| (s, s.int("/spec/replicas"))));
+        let mut short = all.filter_map(|(set, wanted)| {
+            let owned = |p: &&Object| p.controller().is_some_and(|c| c.uid == set.uid());
+            let newest = |p: &&Object| {
+                p.at("/spec/containers/0/image") == set.at("/spec/template/spec/containers/0/image")
+            };
+            let have = pods.iter().filter(owned).filter(newest).count();
+            let seen = set.int("/status/observedGeneration") == Some(set.generation());
+            let right = seen && i64::try_from(have).ok() == wanted;
+            (!right).then(|| format!("{} has {have} pods and wants {wanted:?}", set.key()))
+        });
+        short.next()
     }
 
     /// A container in an engine whose pod is no more.

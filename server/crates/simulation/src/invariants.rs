@@ -3,6 +3,7 @@
 mod binding;
 mod capacity;
 mod history;
+mod jobs;
 mod runs;
 
 use std::collections::BTreeMap;
@@ -28,14 +29,17 @@ pub struct Violation {
 /// All rules, with what they remember.
 #[derive(Debug, Default)]
 pub(crate) struct Invariants {
-    pods: Pods,
+    pods: Objects,
+    all_jobs: Objects,
     binding: binding::Rule,
     history: history::Rule,
+    jobs: jobs::Rule,
 }
 
 /// What the rules are about.
 pub(crate) struct View<'a> {
     pub(crate) pods: Vec<Object>,
+    pub(crate) jobs: Vec<Object>,
     pub(crate) actors: &'a [Actor],
 }
 
@@ -47,12 +51,14 @@ impl Invariants {
         now: Millis,
     ) -> Result<(), Violation> {
         let view = View {
-            pods: self.pods.read(snapshot),
+            pods: self.pods.read(snapshot, "/registry/pods/"),
+            jobs: self.all_jobs.read(snapshot, "/registry/jobs/"),
             actors,
         };
         let results = [
             ("a pod stays where it was bound", self.binding.check(&view)),
             ("what ended stays ended", self.history.check(&view)),
+            ("a Job counts each pod once", self.jobs.check(&view)),
             ("nodes are not overcommitted", capacity::check(&view)),
             ("a container runs once", runs::check(&view)),
         ];
@@ -67,16 +73,16 @@ impl Invariants {
     }
 }
 
-/// The pods of the store; those that did not change since the last look are not read again.
+/// The objects of a kind in the store; those that did not change since the last look are not read again.
 #[derive(Debug, Default)]
-struct Pods {
+struct Objects {
     known: BTreeMap<Key, (Revision, Object)>,
 }
 
-impl Pods {
-    fn read(&mut self, snapshot: &Snapshot) -> Vec<Object> {
+impl Objects {
+    fn read(&mut self, snapshot: &Snapshot, prefix: &str) -> Vec<Object> {
         let mut known = BTreeMap::new();
-        for kv in snapshot.iter("/registry/pods/") {
+        for kv in snapshot.iter(prefix) {
             let old = self
                 .known
                 .remove(&kv.key)
@@ -86,11 +92,12 @@ impl Pods {
                     .map(Object::new)
                     .ok()
             };
-            if let Some(pod) = old.map(|(_, pod)| pod).or_else(parse) {
-                known.insert(kv.key.clone(), (kv.mod_revision, pod));
+            if let Some(object) = old.map(|(_, object)| object).or_else(parse) {
+                known.insert(kv.key.clone(), (kv.mod_revision, object));
             }
         }
         self.known = known;
-        self.known.values().map(|(_, pod)| pod.clone()).collect()
+        let objects = self.known.values().map(|(_, object)| object.clone());
+        objects.collect()
     }
 }

@@ -4,7 +4,7 @@ use client::{PatchKind, Request};
 use serde_json::json;
 use shared::ObjectKey;
 
-use crate::{Cluster, Faults, Random, apps, core};
+use crate::{Cluster, Faults, Random, apps, batch, core};
 
 /// Seeds of a test run: as many as take seconds, with and without optimisation.
 const SEEDS: u64 = if cfg!(debug_assertions) { 30 } else { 200 };
@@ -16,7 +16,7 @@ const HEAL_MS: u64 = 400_000;
 /// A user does something to the pods, or to a node.
 fn act(cluster: &mut Cluster, random: &mut Random) {
     let name = format!("p{}", random.below(8));
-    match random.below(14) {
+    match random.below(18) {
         0..6 => {
             let images = ["ok", "exit", "crash", "slow", "missing"];
             let policies = ["Always", "OnFailure", "Never"];
@@ -47,7 +47,8 @@ fn act(cluster: &mut Cluster, random: &mut Random) {
                 cluster.start_node(node);
             }
         }
-        _ => deploy(cluster, random),
+        10..14 => deploy(cluster, random),
+        _ => others(cluster, random),
     }
 }
 
@@ -75,6 +76,48 @@ fn deploy(cluster: &mut Cluster, random: &mut Random) {
         let metadata = json!({"name": name, "namespace": "default"});
         let body = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec});
         Request::create(apps("deployments"), body)
+    };
+    let _ = cluster.request(&request);
+}
+
+/// A user makes, changes or deletes a Job, a DaemonSet or a StatefulSet.
+fn others(cluster: &mut Cluster, random: &mut Random) {
+    let ends = if random.chance(700) { "exit" } else { "crash" };
+    let image = format!("ok{}", random.below(3));
+    let (kind, title, name, image, spec) = match random.below(3) {
+        0 => {
+            let spec = json!({"completions": 1 + random.below(3), "parallelism": 1 + random.below(2),
+                "backoffLimit": random.below(3)});
+            (batch("jobs"), "Job", "j", ends.to_owned(), spec)
+        }
+        1 => (apps("daemonsets"), "DaemonSet", "e", image, json!({})),
+        _ => {
+            let spec = json!({"replicas": random.below(4), "serviceName": "f"});
+            (apps("statefulsets"), "StatefulSet", "f", image, spec)
+        }
+    };
+    let (key, labels) = (ObjectKey::new("default", name), json!({"app": name}));
+    let policy = if title == "Job" { "Never" } else { "Always" };
+    let mut spec = spec;
+    spec["template"] = json!({"metadata": {"labels": labels}, "spec": {"restartPolicy": policy,
+        "containers": [{"name": "c", "image": image}], "terminationGracePeriodSeconds": 2}});
+    let exists = cluster.object(&kind, &key).is_some();
+    let request = if random.chance(250) {
+        let mut request = Request::delete(kind, &key, "");
+        request.options.propagation_policy = "Background".into();
+        request
+    } else if exists {
+        Request::patch(kind, &key, PatchKind::Strategic, json!({"spec": spec}))
+    } else {
+        if title != "Job" {
+            spec["selector"] = json!({"matchLabels": labels});
+        }
+        let (group, metadata) = (
+            kind.group.clone(),
+            json!({"name": name, "namespace": "default"}),
+        );
+        let body = json!({"apiVersion": format!("{group}/v1"), "kind": title, "metadata": metadata, "spec": spec});
+        Request::create(kind, body)
     };
     let _ = cluster.request(&request);
 }
