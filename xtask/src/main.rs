@@ -7,6 +7,7 @@ mod bench;
 mod bundle;
 mod guests;
 mod lint;
+mod peers;
 mod run;
 mod steps;
 mod test;

