@@ -112,9 +112,11 @@ fn word_matches(pattern: &str, word: &str) -> bool {
 #[must_use]
 pub fn difference(case: &Case, succeeded: bool, stdout: &str, stderr: &str) -> Option<String> {
     let wants_success = case.stderr.is_empty();
-    // Warnings are no complaint: kubectl prints them and succeeds.
     let complaint_fits = wants_success || reads(&case.stderr, stderr);
-    let fits = succeeded == wants_success && reads(&case.stdout, stdout) && complaint_fits;
+    // What kubectl says about nothing to show goes to standard error, though it succeeds.
+    let printed = reads(&case.stdout, stdout)
+        || wants_success && reads(&case.stdout, &format!("{stdout}{stderr}"));
+    let fits = succeeded == wants_success && printed && complaint_fits;
     if fits {
         return None;
     }
