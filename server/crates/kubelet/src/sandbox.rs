@@ -55,8 +55,11 @@ fn host_names(
 /// itself has no name servers to hand on, so `Default` brings the pod's own only.
 fn dns(namespace: &str, spec: &PodSpec, domain: &str) -> DnsConfig {
     let own = &spec.dns_config;
-    let cluster = !matches!(spec.dns_policy.as_str(), "None" | "Default")
-        && !(spec.host_network && spec.dns_policy == "ClusterFirst");
+    let cluster = match spec.dns_policy.as_str() {
+        "None" | "Default" => false,
+        "ClusterFirst" => !spec.host_network,
+        _ => true,
+    };
     let mut searches = Vec::new();
     let mut options: Vec<String> = Vec::new();
     if cluster {

@@ -7,7 +7,7 @@ use crate::env;
 use crate::refresh;
 use crate::runtime::{ContainerConfig, RuntimeCommand};
 use crate::spec::PullPolicy;
-use crate::unit::{ImageState, Role, State, Unit};
+use crate::unit::{ImageState, State, Unit};
 use crate::volumes;
 use crate::worker::Worker;
 
@@ -177,6 +177,7 @@ impl Worker {
             self.begin_post_start(i, ctx);
         } else if let Some(unit) = self.units.get_mut(i) {
             unit.running(ctx.now);
+            self.begin_late_hook(i, ctx);
         }
     }
 
@@ -249,14 +250,13 @@ impl Worker {
     }
 
     /// When a container has to be looked at again.
-    pub(crate) fn unit_wake(&self, unit: &Unit) -> Option<Millis> {
+    pub(crate) fn unit_wake(&self, i: usize) -> Option<Millis> {
+        let unit = self.units.get(i)?;
         if unit.is_running() {
             return unit.probes.wake(false);
         }
-        if unit.is_active() || !unit.wants_run(self.spec.restart_policy) {
-            return None;
-        }
-        if unit.role == Role::App && !self.initialized {
+        let wanted = !unit.is_active() && unit.wants_run(self.spec.restart_policy);
+        if !wanted || !self.is_its_turn(i) {
             return None;
         }
         let may = unit.may_start_at();

@@ -13,17 +13,26 @@ use crate::spec::PodSpec;
 use crate::unit::{Role, State, Terminated, Unit, container_id};
 use crate::worker::Worker;
 
-/// The phase of a worker's pod.
+/// The phase of a worker's pod. It is over only when nothing of it runs any more, whatever its containers say
+/// (`mergePodStatus` of the original).
 pub(crate) fn phase_of(worker: &Worker) -> &'static str {
     if worker.failure.is_some() && worker.is_ended() {
         return "Failed";
     }
-    phase(
+    let phase = phase(
         &worker.units,
         worker.spec.restart_policy,
         worker.initialized,
         worker.is_ended(),
-    )
+    );
+    let over = matches!(phase, "Succeeded" | "Failed");
+    if over && worker.units.iter().any(Unit::is_active) {
+        return match worker.pod.text("/status/phase") {
+            "Running" => "Running",
+            _ => "Pending",
+        };
+    }
+    phase
 }
 
 /// The whole status that the kubelet wants the API to show; `before` are the conditions shown so far.

@@ -52,6 +52,21 @@ impl Worker {
         }
     }
 
+    /// A run that was to end before it began has begun, and waits for its turn: its preStop hook goes first.
+    pub(crate) fn begin_late_hook(&mut self, i: usize, ctx: &mut Context<'_>) {
+        let stopping = self.units.get(i).and_then(|u| u.stopping);
+        let Some(mut stopping) = stopping.filter(|s| s.step == StopStep::Turn) else {
+            return;
+        };
+        if stopping.deadline > ctx.now
+            && self.begin_hook(i, HookKind::PreStop, stopping.deadline, ctx)
+            && let Some(unit) = self.units.get_mut(i)
+        {
+            stopping.step = StopStep::Hook;
+            unit.stopping = Some(stopping);
+        }
+    }
+
     /// The preStop hook is over, well or not.
     pub(crate) fn pre_stop_done(&mut self, i: usize, ctx: &mut Context<'_>) {
         let unit = self.units.get(i);

@@ -320,6 +320,26 @@ impl Worker {
         }
     }
 
+    /// Whether it is a container's turn: nothing in the order of the pod has to come before it.
+    pub(crate) fn is_its_turn(&self, i: usize) -> bool {
+        let Some(unit) = self.units.get(i) else {
+            return false;
+        };
+        let through = |u: &Unit| match (u.role, &u.state) {
+            (Role::Init, State::Exited(exit)) => exit.exit_code == 0,
+            (Role::Sidecar, _) => u.is_started(),
+            _ => false,
+        };
+        match unit.role {
+            Role::Ephemeral => true,
+            Role::App => self.initialized,
+            Role::Sidecar if self.initialized => true,
+            Role::Init | Role::Sidecar => {
+                !self.initialized && self.units.iter().take(i).all(through)
+            }
+        }
+    }
+
     /// Where fields of the downward API are read from.
     pub(crate) fn subject<'a>(&'a self, ctx: &'a Context<'_>) -> Subject<'a> {
         Subject {
@@ -376,7 +396,9 @@ impl Worker {
             match self.sandbox {
                 Sandbox::Failed { retry_at } => times.push(retry_at),
                 Sandbox::None => times.extend(self.mount_retry_at),
-                Sandbox::Ready => times.extend(self.units.iter().filter_map(|u| self.unit_wake(u))),
+                Sandbox::Ready => {
+                    times.extend((0..self.units.len()).filter_map(|i| self.unit_wake(i)));
+                }
                 _ => {}
             }
             times.extend(self.refresh_wake());

@@ -4,6 +4,7 @@
 mod files;
 mod harness;
 mod hooks;
+mod model;
 mod volumes;
 
 use expect_test::{Expect, expect};

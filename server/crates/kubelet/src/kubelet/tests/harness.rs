@@ -532,7 +532,7 @@ fn files(volume: &Volume) -> String {
 }
 
 /// A strategic merge for what the kubelet sends: maps by field, `conditions` by type, null removes.
-fn merge(target: &mut Value, patch: &Value) {
+pub(super) fn merge(target: &mut Value, patch: &Value) {
     let Some(fields) = patch.as_object() else {
         *target = patch.clone();
         return;
