@@ -9,6 +9,7 @@ mod dashboard;
 mod deployments;
 mod durability;
 mod example;
+mod inside;
 mod kubectl;
 mod network;
 mod nodes;
