@@ -136,6 +136,19 @@ fn all_of(subjects: &[Value]) -> Value {
     }])
 }
 
+fn flow_schema(
+    name: &str,
+    (level, precedence, distinguish): (&str, i64, &str),
+    rules: &Value,
+) -> Value {
+    let mut spec = json!({"priorityLevelConfiguration": {"name": level}, "matchingPrecedence": precedence, "rules": rules});
+    if !distinguish.is_empty() {
+        crate::value::as_object(&mut spec)
+            .insert("distinguisherMethod".into(), json!({"type": distinguish}));
+    }
+    named(name, spec)
+}
+
 fn flow_schemas() -> Vec<Value> {
     let anybody = [
         group("system:unauthenticated"),
@@ -154,74 +167,52 @@ fn flow_schemas() -> Vec<Value> {
         {"verbs": ["*"], "apiGroups": [""], "resources": ["nodes", "nodes/status"], "clusterScope": true, "namespaces": ["*"]},
         leases(&["*"]),
     ]}]);
-    let schema = |name: &str, level: &str, precedence: i64, distinguish: &str, rules: Value| {
-        let mut spec = json!({"priorityLevelConfiguration": {"name": level}, "matchingPrecedence": precedence, "rules": rules});
-        if !distinguish.is_empty() {
-            crate::value::as_object(&mut spec)
-                .insert("distinguisherMethod".into(), json!({"type": distinguish}));
-        }
-        named(name, spec)
-    };
-    let (by_user, by_namespace) = ("ByUser", "ByNamespace");
-    vec![
-        schema(
-            "exempt",
-            "exempt",
-            1,
-            "",
-            all_of(&[group("system:masters")]),
-        ),
-        schema("probes", "exempt", 2, "", probes),
-        schema(
+    let only = |subject: Value| all_of(&[subject]);
+    let (user, namespace) = ("ByUser", "ByNamespace");
+    let (masters, accounts) = (group("system:masters"), group("system:serviceaccounts"));
+    let rows = [
+        ("exempt", ("exempt", 1, ""), only(masters)),
+        ("probes", ("exempt", 2, ""), probes),
+        (
             "system-leader-election",
-            "leader-election",
-            100,
-            by_user,
+            ("leader-election", 100, user),
             election,
         ),
-        schema("system-node-high", "node-high", 400, by_user, nodes),
-        schema(
+        ("system-node-high", ("node-high", 400, user), nodes),
+        (
             "system-nodes",
-            "system",
-            500,
-            by_user,
-            all_of(&[group("system:nodes")]),
+            ("system", 500, user),
+            only(group("system:nodes")),
         ),
-        schema(
+        (
             "kube-controller-manager",
-            "workload-high",
-            800,
-            by_namespace,
-            all_of(&[manager.clone()]),
+            ("workload-high", 800, namespace),
+            only(manager),
         ),
-        schema(
+        (
             "kube-scheduler",
-            "workload-high",
-            800,
-            by_namespace,
-            all_of(&[scheduler.clone()]),
+            ("workload-high", 800, namespace),
+            only(scheduler),
         ),
-        schema(
+        (
             "kube-system-service-accounts",
-            "workload-high",
-            900,
-            by_namespace,
-            all_of(&[accounts_of_the_system()]),
+            ("workload-high", 900, namespace),
+            only(accounts_of_the_system()),
         ),
-        schema(
+        (
             "service-accounts",
-            "workload-low",
-            9000,
-            by_user,
-            all_of(&[group("system:serviceaccounts")]),
+            ("workload-low", 9000, user),
+            only(accounts),
         ),
-        schema(
+        (
             "global-default",
-            "global-default",
-            9900,
-            by_user,
+            ("global-default", 9900, user),
             all_of(&anybody),
         ),
-        schema("catch-all", "catch-all", 10_000, by_user, all_of(&anybody)),
-    ]
+        ("catch-all", ("catch-all", 10_000, user), all_of(&anybody)),
+    ];
+    let schemas = rows.iter();
+    schemas
+        .map(|(name, how, rules)| flow_schema(name, *how, rules))
+        .collect()
 }

@@ -206,7 +206,9 @@ mod tests {
     #[test]
     fn every_served_kind_has_a_type() {
         let schema = Schema::built_in();
-        for kind in shared::kind::KINDS {
+        // Usage is told by the nodes and never decoded here.
+        let served = shared::kind::KINDS.iter();
+        for kind in served.filter(|k| k.group != "metrics.k8s.io") {
             assert!(schema.knows(&kind.api_version(), kind.kind), "{kind:?}");
             // Options such as PodExecOptions travel in the query, never as a body.
             for sub in kind

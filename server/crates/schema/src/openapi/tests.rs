@@ -68,7 +68,11 @@ fn references_lead_somewhere() {
     for document in documents {
         let mut all = BTreeSet::new();
         references(&document, &mut all);
-        assert!(all.len() > 10);
+        // Only what nodes tell of themselves has no types of its own.
+        let is_about_usage = document
+            .to_string()
+            .contains("/apis/metrics.k8s.io/v1beta1/nodes");
+        assert!(is_about_usage || all.len() > 10);
         for reference in all {
             let pointer = reference.trim_start_matches('#');
             assert!(document.pointer(pointer).is_some(), "{reference}");
