@@ -120,13 +120,86 @@ async fn write(mut to: impl AsyncWrite + Unpin, mut frames: mpsc::Receiver<Out>)
     to.shutdown().await
 }
 
+/// The streams of a connection that still receive.
+struct Reading {
+    streams: BTreeMap<u32, mpsc::Sender<Bytes>>,
+    frames: mpsc::Sender<Out>,
+    opened: mpsc::Sender<Stream>,
+}
+
+/// The other end of a queue is gone: there is nobody left to read for.
+struct Over;
+
+impl Reading {
+    /// Takes a frame; waits while its stream is full.
+    async fn take(&mut self, frame: Frame) -> Result<(), Over> {
+        match frame {
+            Frame::Open {
+                stream,
+                headers,
+                fin,
+            } => self.open(stream, headers, fin).await,
+            Frame::Data { stream, data, fin } => {
+                if let Some(to) = self.streams.get(&stream) {
+                    // Whoever has lost interest in a stream does not read it any more.
+                    let is_wanted = data.is_empty() || to.send(data).await.is_ok();
+                    if fin || !is_wanted {
+                        self.streams.remove(&stream);
+                    }
+                }
+                Ok(())
+            }
+            Frame::Reset { stream } => {
+                self.streams.remove(&stream);
+                Ok(())
+            }
+            Frame::Ping(id) => self.write(Out::Ping(id)).await,
+            Frame::GoAway => Err(Over),
+        }
+    }
+
+    async fn open(&mut self, stream: u32, headers: Headers, fin: bool) -> Result<(), Over> {
+        let last = self.streams.last_key_value();
+        // A number is used once; a client's are odd.
+        if stream.is_multiple_of(2)
+            || self.streams.len() >= STREAMS_MAX
+            || last.is_some_and(|(last, _)| *last >= stream)
+        {
+            return self.write(Out::Reset(stream)).await;
+        }
+        let (sender, incoming) = mpsc::channel(CHUNKS_WAITING_MAX);
+        if !fin {
+            self.streams.insert(stream, sender);
+        }
+        self.write(Out::Reply(stream)).await?;
+        let outgoing = Outgoing {
+            stream,
+            frames: self.frames.clone(),
+        };
+        let stream = Stream {
+            headers,
+            incoming,
+            outgoing,
+        };
+        self.opened.send(stream).await.map_err(|_| Over)
+    }
+
+    async fn write(&self, frame: Out) -> Result<(), Over> {
+        self.frames.send(frame).await.map_err(|_| Over)
+    }
+}
+
 async fn read(
     mut from: impl AsyncRead + Unpin,
     frames: mpsc::Sender<Out>,
     opened: mpsc::Sender<Stream>,
 ) -> io::Result<()> {
+    let mut reading = Reading {
+        streams: BTreeMap::new(),
+        frames,
+        opened,
+    };
     let mut decoder = Decoder::default();
-    let mut streams: BTreeMap<u32, mpsc::Sender<Bytes>> = BTreeMap::new();
     let mut buffer = BytesMut::new();
     loop {
         buffer.clear();
@@ -136,61 +209,7 @@ async fn read(
         }
         decoder.push(&buffer);
         while let Some(frame) = decoder.next().map_err(io::Error::other)? {
-            let reply = match frame {
-                Frame::Open {
-                    stream,
-                    headers,
-                    fin,
-                } => {
-                    // A number is used once; a client's are odd.
-                    if stream.is_multiple_of(2)
-                        || streams.len() >= STREAMS_MAX
-                        || streams
-                            .last_key_value()
-                            .is_some_and(|(last, _)| *last >= stream)
-                    {
-                        Some(Out::Reset(stream))
-                    } else {
-                        let (sender, incoming) = mpsc::channel(CHUNKS_WAITING_MAX);
-                        if !fin {
-                            streams.insert(stream, sender);
-                        }
-                        let outgoing = Outgoing {
-                            stream,
-                            frames: frames.clone(),
-                        };
-                        let sent = frames.send(Out::Reply(stream)).await;
-                        let stream = Stream {
-                            headers,
-                            incoming,
-                            outgoing,
-                        };
-                        if sent.is_err() || opened.send(stream).await.is_err() {
-                            return Ok(());
-                        }
-                        None
-                    }
-                }
-                Frame::Data { stream, data, fin } => {
-                    if let Some(to) = streams.get(&stream) {
-                        // Whoever has lost interest in a stream does not read it any more.
-                        let is_wanted = data.is_empty() || to.send(data).await.is_ok();
-                        if fin || !is_wanted {
-                            streams.remove(&stream);
-                        }
-                    }
-                    None
-                }
-                Frame::Reset { stream } => {
-                    streams.remove(&stream);
-                    None
-                }
-                Frame::Ping(id) => Some(Out::Ping(id)),
-                Frame::GoAway => return Ok(()),
-            };
-            if let Some(reply) = reply
-                && frames.send(reply).await.is_err()
-            {
+            if reading.take(frame).await.is_err() {
                 return Ok(());
             }
         }
