@@ -78,15 +78,18 @@ async fn pass(client: &Rc<TcpStream>, server: &Rc<TcpStream>) -> (u64, u64) {
 async fn copy(from: &TcpStream, to: &TcpStream) -> u64 {
     let mut total = 0;
     let mut buffer = vec![0; 64 * 1024];
-    let mut reader = from;
-    // Dropped at the end, it tells the other side that nothing follows.
-    let (_, mut writer) = to.split();
+    let (mut reader, mut writer) = (from, to);
     while let Ok(n) = reader.read(&mut buffer).await {
         if n == 0 || writer.write_all(&buffer[..n]).await.is_err() || writer.flush().await.is_err() {
             break;
         }
         total += n as u64;
     }
+    // The end of the writing half tells the other side that nothing follows; that of the reading half would also cut off
+    // what is still to come back.
+    let (reading, writing) = to.split();
+    std::mem::forget(reading);
+    drop(writing);
     total
 }
 
