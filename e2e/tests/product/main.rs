@@ -11,6 +11,7 @@ mod durability;
 mod example;
 mod inside;
 mod kubectl;
+mod lifecycle;
 mod network;
 mod nodes;
 mod registry;
