@@ -268,7 +268,10 @@ impl Inner {
             container: &query.container,
             previous: query.previous,
         };
-        let is_known = running.handle.container(&request).is_some();
+        let known = running.handle.container(&request);
+        let is_known = known.is_some();
+        // A static pod has another uid on its node than its mirror in the API.
+        let uid = known.map_or_else(|| query.uid.clone(), |run| run.pod);
         let options = LogOptions {
             tail_lines: query.tail_lines.and_then(|n| usize::try_from(n).ok()),
             since: query.since.map(shared::Millis::rfc3339_micro),
@@ -279,7 +282,7 @@ impl Inner {
         };
         running
             .runtime
-            .logs(&query.uid, &query.container, options)
+            .logs(&uid, &query.container, options)
             .map_err(|error| {
                 let waiting = format!(
                     "container \"{}\" in pod \"{}\" is waiting to start",
