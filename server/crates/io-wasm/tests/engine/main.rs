@@ -13,6 +13,7 @@ mod cluster;
 mod containers;
 mod exec;
 mod harness;
+mod hostile;
 mod http;
 mod images;
 mod limits;
