@@ -106,7 +106,9 @@ fn spans(text: &str) -> Vec<Span> {
             .find(|m| from.starts_with(m))
             .unwrap_or("*");
         let inner = from.get(mark.len()..).unwrap_or_default();
-        match inner.find(mark).filter(|end| *end > 0) {
+        // A star between spaces is a star.
+        let opens = mark == "`" || !inner.starts_with(' ');
+        match inner.find(mark).filter(|end| *end > 0 && opens) {
             Some(end) => {
                 if !plain.is_empty() {
                     out.push(Span::Text(std::mem::take(&mut plain)));
