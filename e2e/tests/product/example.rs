@@ -1,7 +1,8 @@
 //! The manifests of docs/examples, as they are.
 
 use anyhow::{Context, Result};
-use e2e::{Cluster, curl};
+use e2e::Cluster;
+use e2e::cluster::curl;
 
 /// Applies a file of docs/examples, changed if need be.
 fn apply(cluster: &Cluster, text: &str) -> Result<()> {

@@ -4,8 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use e2e::Cluster;
+use e2e::cluster::curl;
 use e2e::peer::{finish, tool};
-use e2e::{Cluster, curl};
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
