@@ -62,6 +62,8 @@ pub struct Sky {
     travel_ms: f64,
     /// One story is played alone.
     alone: bool,
+    /// Where that story rests: lit until it goes on.
+    held: Option<Room>,
     flights: VecDeque<Flight>,
     /// Where each trace was last, and when its last movement ends.
     last: BTreeMap<TraceId, (Room, f64)>,
@@ -77,6 +79,7 @@ impl Default for Sky {
         Self {
             travel_ms: TRAVEL_MS,
             alone: false,
+            held: None,
             flights: VecDeque::new(),
             last: BTreeMap::new(),
             lit: BTreeMap::new(),
@@ -112,7 +115,7 @@ impl Sky {
     ) {
         self.clear();
         if from == to {
-            self.light(to, now + travel_ms, false);
+            self.held = Some(to.clone());
             return;
         }
         self.flights.push_back(Flight {
@@ -191,7 +194,11 @@ impl Sky {
             self.light(&room, now + travel_ms * 0.4, quiet);
         }
         for flight in landed {
-            self.light(&flight.to, now + LIT_MS, flight.quiet);
+            if self.alone {
+                self.held = Some(flight.to);
+            } else {
+                self.light(&flight.to, now + LIT_MS, flight.quiet);
+            }
         }
         self.lit.retain(|_, until| *until > now);
         // A trace that rested is forgotten, unless it is the tail of a busy one.
@@ -206,10 +213,10 @@ impl Sky {
     /// Rooms that work at this time.
     #[must_use]
     pub fn lit(&self) -> BTreeSet<Room> {
-        self.lit.keys().cloned().collect()
+        self.lit.keys().chain(&self.held).cloned().collect()
     }
 
-    /// True when nothing moves and nothing is lit.
+    /// True when nothing moves and no light is about to go out.
     #[must_use]
     pub fn is_still(&self) -> bool {
         self.flights.is_empty() && self.lit.is_empty()
@@ -220,6 +227,7 @@ impl Sky {
         self.flights.clear();
         self.lit.clear();
         self.last.clear();
+        self.held = None;
     }
 }
 
@@ -363,7 +371,10 @@ mod tests {
         assert!(sky.flights.is_empty() && sky.lit().contains(&Room::Apiserver));
         sky.leg(&Room::Etcd, &Room::Etcd, "", Ending::Done, 2000.0, 3000.0);
         assert_eq!(sky.lit().into_iter().collect::<Vec<_>>(), [Room::Etcd]);
+        sky.advance(60_000.0);
+        assert!(sky.is_still() && sky.lit().contains(&Room::Etcd));
         sky.set_alone(false);
+        assert!(sky.lit().is_empty());
         sky.hop(&hop(1, "kubectl", "request"), 0.0);
         assert!(!sky.is_still());
     }

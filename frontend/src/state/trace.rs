@@ -117,6 +117,8 @@ pub struct Recent {
     pub hops: usize,
     /// The worst that happened in it: [`Ending::word`].
     pub ending: &'static str,
+    /// Nobody wrote anything so far.
+    pub is_read: bool,
 }
 
 /// Housekeeping that goes on in a still cluster: lease renewals, node heartbeats, events.
@@ -171,7 +173,10 @@ pub fn of_object(cluster: &Cluster, plural: &str, key: &ObjectKey) -> Journey {
         .hops
         .iter()
         .filter(|h| {
-            traces.contains(&h.trace) && !is_background(h) && (h.object.is_none() || concerns(h))
+            traces.contains(&h.trace)
+                && !is_background(h)
+                && !is_read(h)
+                && (h.object.is_none() || concerns(h))
         })
         .collect();
     let mut journey = axis(&hops);
@@ -214,9 +219,13 @@ pub fn recent(cluster: &Cluster, most: usize) -> Vec<Recent> {
         .take(1500)
     {
         if let Some(known) = out.iter_mut().find(|r| r.trace == hop.trace) {
-            // Walking backwards, the last one seen is the first that happened.
-            known.who.clone_from(&hop.component);
-            known.text.clone_from(&hop.text);
+            // Walking backwards, the last one seen is the first that happened; whoever looked before writing is not
+            // named for it.
+            if known.is_read || !is_read(hop) {
+                known.who.clone_from(&hop.component);
+                known.text.clone_from(&hop.text);
+            }
+            known.is_read &= is_read(hop);
             known.hops += 1;
             known.ending = worse(known.ending, Ending::of(hop).word());
         } else if out.len() < most {
@@ -226,6 +235,7 @@ pub fn recent(cluster: &Cluster, most: usize) -> Vec<Recent> {
                 text: hop.text.clone(),
                 hops: 1,
                 ending: Ending::of(hop).word(),
+                is_read: is_read(hop),
             });
         }
     }

@@ -17,6 +17,8 @@ const MIN_ZOOM: f64 = 0.4;
 const STEP: f64 = 1.35;
 /// What is drawn around what is in sight, as a part of it, so that scrolling finds it ready.
 const AROUND: f64 = 0.35;
+/// The width below which the style sheet stacks the floors, in pixels.
+const STACKED_BELOW: i32 = 760;
 /// Pointer travel before a press becomes a pan, in pixels.
 const SLACK: f64 = 4.0;
 
@@ -131,6 +133,11 @@ impl Camera {
             ) else {
                 return;
             };
+            // On a phone the floors are stacked and the page scrolls: all of it is in sight.
+            if canvas.client_width() < STACKED_BELOW {
+                let _ = self.sight.try_set(Rect::new(0.0, 0.0, f64::MAX, f64::MAX));
+                return;
+            }
             let number = |n: i32| f64::from(n) / zoom;
             let seen = Rect::new(
                 number(canvas.scroll_left()),

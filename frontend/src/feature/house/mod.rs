@@ -55,11 +55,9 @@ pub fn House(
 ) -> impl IntoView {
     let truth = expect_context::<Truth>();
     let hands = expect_context::<Hands>();
-    let nav = expect_context::<Nav>();
     let stage = expect_context::<Stage>();
     let size = RwSignal::new((908.0, 748.0));
     let canvas = NodeRef::<html::Div>::new();
-    let layer = NodeRef::<html::Div>::new();
     let camera = camera::Camera::new(canvas);
     Effect::new(move |_| {
         if let Some(element) = canvas.get() {
@@ -67,9 +65,6 @@ pub fn House(
                 let _ = size.try_set((w, h));
                 camera.look_around();
             });
-        }
-        if let Some(element) = layer.get() {
-            animator.with_value(|a| a.set_layer(element.into()));
         }
     });
     let shape = Memo::new(move |_| truth.scene.with(|scene| shape(scene, size.get())));
@@ -84,11 +79,6 @@ pub fn House(
         sight,
     });
     play(animator);
-    let open_trace = move |event: web_sys::MouseEvent| {
-        if let Some(trace) = trace_of_event(event.target()) {
-            nav.select(Selected::Trace(trace));
-        }
-    };
     let carrying = move || hands.drag.with(Option::is_some);
     let over_canvas = move || {
         hands
@@ -121,20 +111,40 @@ pub fn House(
                 on:pointercancel=move |e| camera.release(&e)
             >
                 <div class="c-house__extent" style=sheet>
-                    <div class="c-house__sheet">
-                        <structure::Structure />
-                        <outside::Outside />
-                        <control::ControlPlane />
-                        <outside::WaitingRoom />
-                        <node::Nodes />
-                        <outside::Beam />
-                        <div class="c-house__flights" node_ref=layer on:click=open_trace></div>
-                        <Invitation />
-                    </div>
+                    <Sheet animator=animator />
                 </div>
             </div>
             <camera::Buttons camera=camera />
             <Ribbon />
+        </div>
+    }
+}
+
+/// What stands on the sheet, and what moves above it.
+#[component]
+fn Sheet(animator: StoredValue<Animator, LocalStorage>) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let layer = NodeRef::<html::Div>::new();
+    Effect::new(move |_| {
+        if let Some(element) = layer.get() {
+            animator.with_value(|a| a.set_layer(element.into()));
+        }
+    });
+    let open_trace = move |event: web_sys::MouseEvent| {
+        if let Some(trace) = trace_of_event(event.target()) {
+            nav.select(Selected::Trace(trace));
+        }
+    };
+    view! {
+        <div class="c-house__sheet">
+            <structure::Structure />
+            <outside::Outside />
+            <control::ControlPlane />
+            <outside::WaitingRoom />
+            <node::Nodes />
+            <outside::Beam />
+            <div class="c-house__flights" node_ref=layer on:click=open_trace></div>
+            <Invitation />
         </div>
     }
 }

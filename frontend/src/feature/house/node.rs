@@ -151,34 +151,46 @@ fn Node(node: ArcRwSignal<Arc<NodeView>>, name: String) -> impl IntoView {
             data-selected=move || nav.0.with(|r| r.selected == is_selected).to_string()
         >
             <div class="c-node__box">
-                {move || {
-                    let name = shown.clone();
-                    match inside.get() {
-                        Inside::Nothing => {
-                            view! { <button type="button" class="c-node__cell" title=name.clone() aria-label=name on:click=move |_| open.run(()) /> }
-                                .into_any()
-                        }
-                        Inside::Strip => {
-                            view! {
-                                <Line node=node open=open />
-                                <Capacity node=node />
-                                <Pods node=node />
-                            }
-                                .into_any()
-                        }
-                        Inside::Room => {
-                            view! {
-                                <Parts name=name place=place />
-                                <Line node=node open=open />
-                                <Capacity node=node />
-                                <Pods node=node />
-                            }
-                                .into_any()
-                        }
-                    }
-                }}
+                <Content name=shown node=node place=place inside=inside open=open />
             </div>
         </article>
+    }
+}
+
+/// What is inside; a cell has only a way to open it.
+#[component]
+fn Content(
+    name: String,
+    node: RwSignal<Arc<NodeView>>,
+    place: Memo<Rect>,
+    inside: Memo<Inside>,
+    open: Callback<()>,
+) -> impl IntoView {
+    move || {
+        let name = name.clone();
+        match inside.get() {
+            Inside::Nothing => {
+                view! { <button type="button" class="c-node__cell" title=name.clone() aria-label=name on:click=move |_| open.run(()) /> }
+                    .into_any()
+            }
+            Inside::Strip => {
+                view! {
+                    <Line node=node open=open />
+                    <Capacity node=node />
+                    <Pods node=node />
+                }
+                .into_any()
+            }
+            Inside::Room => {
+                view! {
+                    <Parts name=name place=place />
+                    <Line node=node open=open />
+                    <Capacity node=node />
+                    <Pods node=node />
+                }
+                .into_any()
+            }
+        }
     }
 }
 

@@ -35,27 +35,6 @@ pub(super) fn Structure() -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     });
-    let ground = move || {
-        layout.with(|l| {
-            format!(
-                "--x:{:.0}px;--y:{:.0}px",
-                l.house.x - 96.0,
-                l.house.bottom() + 12.0
-            )
-        })
-    };
-    let tunnels = move || {
-        let network = truth.cluster.with(|c| {
-            c.hello
-                .as_ref()
-                .map_or(String::new(), |h| h.network.clone())
-        });
-        match network.as_str() {
-            "" => String::new(),
-            "flannel" => "tunnels: flannel, vxlan vni 1".into(),
-            other => format!("tunnels: {other}"),
-        }
-    };
     let size = move || layout.with(|l| format!("0 0 {:.0} {:.0}", l.size.0, l.size.1));
     view! {
         <svg class="c-lines" viewBox=size aria-hidden="true">
@@ -88,6 +67,37 @@ pub(super) fn Structure() -> impl IntoView {
                 }}
             </g>
         </svg>
+        <Tunnels roots=roots />
+    }
+}
+
+/// The roots in words: what carries them, and how much goes through each.
+#[component]
+fn Tunnels(roots: Memo<Vec<Root>>) -> impl IntoView {
+    let truth = expect_context::<Truth>();
+    let Plan { layout, .. } = expect_context::<Plan>();
+    let ground = move || {
+        layout.with(|l| {
+            format!(
+                "--x:{:.0}px;--y:{:.0}px",
+                l.house.x - 96.0,
+                l.house.bottom() + 12.0
+            )
+        })
+    };
+    let tunnels = move || {
+        let network = truth.cluster.with(|c| {
+            c.hello
+                .as_ref()
+                .map_or(String::new(), |h| h.network.clone())
+        });
+        match network.as_str() {
+            "" => String::new(),
+            "flannel" => "tunnels: flannel, vxlan vni 1".into(),
+            other => format!("tunnels: {other}"),
+        }
+    };
+    view! {
         <p class="c-floor-name" style=ground>
             {tunnels}
         </p>

@@ -7,7 +7,7 @@ use shared::flow::Hop;
 
 use super::super::pod::{condition, text};
 use super::super::{samples, text as figures};
-use super::{Ending, Journey};
+use super::{Ending, Journey, is_read};
 use crate::graph::room::{Part, Room};
 
 /// One sentence on an object: how it began, where it was placed, how long it took.
@@ -55,7 +55,9 @@ fn placement(pod: &Object, hops: &[&Hop]) -> String {
 
 /// One sentence on a trace: who asked for what, and what came of it.
 pub(super) fn of_trace(hops: &[&Hop], journey: &Journey) -> String {
-    let Some(first) = hops.first() else {
+    // Whoever looked before writing is known by the write.
+    let write = hops.iter().find(|h| !is_read(h));
+    let Some(first) = write.or(hops.first()) else {
         return String::new();
     };
     let asked = format!("{} {}", first.component, asked(first));

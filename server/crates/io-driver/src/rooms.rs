@@ -44,7 +44,7 @@ impl Rooms {
                 revision: None,
                 start_us,
                 duration_us: end_us.saturating_sub(start_us),
-                outcome: done.refused.map_or(Outcome::Done, Outcome::Refused),
+                outcome: done.refused.map_or(Outcome::Done, ending),
             });
         }
         let pulse = ComponentPulse {
@@ -64,5 +64,18 @@ impl Rooms {
     #[must_use]
     pub fn pulses(&self) -> Vec<ComponentPulse> {
         self.pulses.lock().values().cloned().collect()
+    }
+}
+
+/// How a component's failure is told. Components hand on the apiserver's own words; these are how it says that somebody
+/// else was faster, which they act upon.
+fn ending(message: String) -> Outcome {
+    let is_race = message.starts_with("Operation cannot be fulfilled on ")
+        || message.ends_with(" already exists")
+        || message.ends_with(" not found");
+    if is_race {
+        Outcome::Conflict(message)
+    } else {
+        Outcome::Refused(message)
     }
 }

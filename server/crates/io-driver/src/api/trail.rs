@@ -91,7 +91,13 @@ impl<'a> Trail<'a> {
         self.leave();
         self.join_cause();
         let Some(trace) = self.trace else { return };
-        let outcome = refused.map_or(Outcome::Done, |s| self.ending(s));
+        let mut outcome = refused.map_or(Outcome::Done, |s| self.ending(s));
+        let mut words = self.words();
+        if !self.request.verb.mutates() && refused.is_some_and(Status::is_not_found) {
+            // Whoever looks before writing (kubectl apply does) is answered, not refused.
+            words.push_str(": not found");
+            outcome = Outcome::Done;
+        }
         let end_us = self.api.clock.host_us();
         let revision = self.commit.map(|(revision, _, _)| revision);
         self.record(
@@ -102,11 +108,15 @@ impl<'a> Trail<'a> {
             } else {
                 "read"
             },
-            self.words(),
+            words,
             (self.start_us, end_us),
             revision,
-            outcome,
+            outcome.clone(),
         );
+        if !self.request.verb.mutates() {
+            self.record_read(trace, outcome);
+            return;
+        }
         for (phase, start, end) in &self.phases {
             let last = refused.is_some() && self.phases.last().is_some_and(|(p, _, _)| p == phase);
             let outcome = match refused {
@@ -138,6 +148,24 @@ impl<'a> Trail<'a> {
                 Outcome::Done,
             );
         }
+    }
+
+    /// What the apiserver did for a read, as one hop: a story about a write can leave it out.
+    fn record_read(&self, trace: TraceId, outcome: Outcome) {
+        let (Some((_, start, _)), Some((_, _, end))) = (self.phases.first(), self.phases.last())
+        else {
+            return;
+        };
+        let phases: Vec<&str> = self.phases.iter().map(|(p, _, _)| p.word()).collect();
+        self.record(
+            trace,
+            "kube-apiserver",
+            "read",
+            phases.join(" · "),
+            (*start, *end),
+            None,
+            outcome,
+        );
     }
 
     /// How a refusal is told. Control loops race by design and act upon losing; for a person it is a refusal.
