@@ -154,6 +154,7 @@ fn only_name(field_selector: &str) -> &str {
 #[derive(Debug, Default)]
 pub(crate) struct Modes {
     rbac: Rbac,
+    graph: node::Graph,
 }
 
 impl Authorizer for Modes {
@@ -164,7 +165,8 @@ impl Authorizer for Modes {
         let by_node = node::node_of(asked.user)
             .map(|node| {
                 let index = self.rbac.index(snapshot);
-                node::authorize(node, index.cluster_role(node::ROLE), asked, snapshot)
+                let rules = index.cluster_role(node::ROLE);
+                node::authorize(&self.graph, node, rules, asked, snapshot)
             })
             .unwrap_or_else(|| Decision::Deny(String::new()));
         if by_node == Decision::Allow {
