@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::steps::{cargo, execute, root, server_binary, step, target_dir};
+use crate::steps::{PRODUCT, cargo, execute, root, server_binary, step, target_dir};
 use crate::{bundle, guests, tools};
 
 /// Builds everything and answers the server's path. What else is built with it (`--tests`) shares its dependencies:
@@ -22,7 +22,8 @@ pub(crate) fn build(also: &[&str]) -> Result<PathBuf> {
     })?;
     step("build the server", || {
         execute(
-            cargo(&["build", "--release", "--workspace", "--bin", "glasshouse"])
+            cargo(&["build", "--release", "--bin", "glasshouse"])
+                .args(PRODUCT)
                 .args(also)
                 .env("GLASSHOUSE_DIST", &dist)
                 .env("GLASSHOUSE_WORKLOADS", target.join("workloads")),

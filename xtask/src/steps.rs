@@ -51,6 +51,10 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     result
 }
 
+/// The packages that share one choice of features: all but the end-to-end tests, whose browser driver changes how
+/// serde_json orders keys.
+pub(crate) const PRODUCT: [&str; 3] = ["--workspace", "--exclude", "e2e"];
+
 /// A cargo invocation in the workspace.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

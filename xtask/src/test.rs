@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::steps::{cargo, execute, step, target_dir};
+use crate::steps::{PRODUCT, cargo, execute, step, target_dir};
 use crate::{guests, peers, run, tools};
 
 /// Runs all tests; with `unit` only those that need no built server.
@@ -11,7 +11,8 @@ pub(crate) fn test(unit: bool) -> Result<()> {
     let server = run::build(&["--tests"])?;
     step("unit and simulation tests", || {
         execute(
-            cargo(&["test", "--release", "--workspace"])
+            cargo(&["test", "--release"])
+                .args(PRODUCT)
                 .env("GLASSHOUSE_WORKLOADS", &workloads)
                 .env("GLASSHOUSE_DIST", crate::steps::root().join("dist")),
         )
@@ -33,9 +34,10 @@ pub(crate) fn test(unit: bool) -> Result<()> {
             cargo(&[
                 "test",
                 "--release",
-                "--workspace",
+                "--package",
+                "e2e",
                 "--features",
-                "e2e/product",
+                "product",
                 "--test",
                 "product",
                 "--",

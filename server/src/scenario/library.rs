@@ -81,7 +81,7 @@ mod tests {
             ("title: [", "line"),
             ("titel: x", "unknown field `titel`"),
             (
-                "steps: [{title: t, checks: [{name: n, expression: 'pods.('}]}]",
+                "steps: [{title: t, checks: [{name: one, expression: 'pods.('}]}]",
                 "expected a name",
             ),
             (

@@ -278,6 +278,15 @@ impl Worker {
     /// Init containers in order; sets `initialized` when all are through.
     fn sync_init(&mut self, ctx: &mut Context<'_>) {
         let policy = self.spec.restart_policy;
+        let failed = |u: &Unit| {
+            let failed = matches!(&u.state, State::Exited(exit) if exit.exit_code != 0);
+            u.role == Role::Init && failed && !u.wants_run(policy)
+        };
+        // Before anything starts: a sidecar that waits to start again must not outlive the pod's failure.
+        if self.units.iter().any(failed) {
+            self.ending = Some(Ending::finished(ctx.now));
+            return;
+        }
         for i in 0..self.units.len() {
             let Some(unit) = self.units.get(i) else {
                 return;
@@ -294,10 +303,6 @@ impl Worker {
                 Role::Init if self.initialized => {}
                 Role::Init => match &unit.state {
                     State::Exited(exit) if exit.exit_code == 0 => {}
-                    State::Exited(_) if !unit.wants_run(policy) => {
-                        self.ending = Some(Ending::finished(ctx.now));
-                        return;
-                    }
                     _ => return self.try_start(i, ctx),
                 },
             }

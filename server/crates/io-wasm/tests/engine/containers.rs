@@ -254,7 +254,7 @@ async fn volumes_are_shared_and_kept_apart() {
             vec![next]
         )
         .await,
-        "0 a=2\n"
+        "1 a=2\nls: /etc/app/deep: No such file or directory\n"
     );
     node.shut_down().await;
 }
