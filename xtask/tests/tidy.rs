@@ -120,6 +120,14 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         };
         let indent = line.len() - code.len();
         let close = format!("{}}}", " ".repeat(indent));
+        // A declaration in a trait has no body.
+        let declared = lines[i..]
+            .iter()
+            .find(|l| l.ends_with(['{', ';']))
+            .is_some_and(|l| l.ends_with(';'));
+        if declared {
+            continue;
+        }
         let end = lines[i..]
             .iter()
             .position(|l| *l == close || (l.starts_with(&close) && l.trim_end() == close));

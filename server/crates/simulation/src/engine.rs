@@ -52,17 +52,7 @@ impl Engine {
                 };
                 self.start(id, config.image, work, random)
             }
-            RuntimeCommand::StopContainer { id, grace_ms } => {
-                let Some(image) = self.running.get(&id) else {
-                    return Vec::new();
-                };
-                let (after, exit_code) = if image.starts_with("slow") {
-                    (grace_ms, 137)
-                } else {
-                    (work.min(grace_ms), 143)
-                };
-                vec![(after, exited(id, exit_code))]
-            }
+            RuntimeCommand::StopContainer { id, grace_ms } => self.stop(id, grace_ms, work),
             RuntimeCommand::Probe { id, probe, .. } => {
                 let failure =
                     (!self.running.contains_key(&id)).then(|| "connection refused".into());
@@ -101,6 +91,18 @@ impl Engine {
                 vec![(work, RuntimeEvent::SandboxRemoved { pod })]
             }
         }
+    }
+
+    fn stop(&self, id: ContainerId, grace_ms: u64, work: u64) -> Vec<(u64, RuntimeEvent)> {
+        let Some(image) = self.running.get(&id) else {
+            return Vec::new();
+        };
+        let (after, exit_code) = if image.starts_with("slow") {
+            (grace_ms, 137)
+        } else {
+            (work.min(grace_ms), 143)
+        };
+        vec![(after, exited(id, exit_code))]
     }
 
     fn must_be_empty(&mut self, pod: &PodUid) {
