@@ -5,7 +5,7 @@
 
 mod dictionary;
 mod inflate;
-pub mod session;
+pub(crate) mod session;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -28,7 +28,7 @@ pub(crate) const DATA_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a connection cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpdyError {
+pub(crate) enum SpdyError {
     /// Another version, or no SPDY at all.
     #[error("this is not SPDY/3")]
     Version,
@@ -41,11 +41,11 @@ pub enum SpdyError {
 }
 
 /// Header names, in lower case, and values.
-pub type Headers = Vec<(String, String)>;
+pub(crate) type Headers = Vec<(String, String)>;
 
 /// What the other side sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub(crate) enum Frame {
     /// Opens a stream.
     Open {
         /// The stream, odd for a client's.
@@ -76,7 +76,7 @@ pub enum Frame {
 }
 
 /// Reads frames out of bytes.
-pub struct Decoder {
+pub(crate) struct Decoder {
     buffer: BytesMut,
     inflater: Inflater,
     /// The data frame that is being read: its stream, what is missing, whether it is the last.
@@ -95,7 +95,7 @@ impl Default for Decoder {
 
 impl Decoder {
     /// Takes bytes as they come.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -103,7 +103,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When the connection is to be closed.
-    pub fn next(&mut self) -> Result<Option<Frame>, SpdyError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, SpdyError> {
         loop {
             if self.data.is_some() {
                 return Ok(self.piece());
@@ -223,13 +223,13 @@ fn read_headers(mut plain: &[u8]) -> Result<Headers, SpdyError> {
 
 /// Writes frames.
 #[derive(Default)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     storer: Storer,
 }
 
 impl Encoder {
     /// Accepts a stream.
-    pub fn reply(&mut self, stream: u32, out: &mut BytesMut) {
+    pub(crate) fn reply(&mut self, stream: u32, out: &mut BytesMut) {
         let block = self.storer.block(&0u32.to_be_bytes());
         control(SYN_REPLY, 4 + block.len(), out);
         out.put_u32(stream);
@@ -237,7 +237,7 @@ impl Encoder {
     }
 
     /// Bytes of a stream, and whether they are its last.
-    pub fn data(stream: u32, data: &[u8], fin: bool, out: &mut BytesMut) {
+    pub(crate) fn data(stream: u32, data: &[u8], fin: bool, out: &mut BytesMut) {
         let mut pieces = data.chunks(DATA_BYTES_MAX).peekable();
         if pieces.peek().is_none() {
             head(stream, fin, 0, out);
@@ -249,7 +249,7 @@ impl Encoder {
     }
 
     /// Refuses a stream.
-    pub fn reset(stream: u32, out: &mut BytesMut) {
+    pub(crate) fn reset(stream: u32, out: &mut BytesMut) {
         /// `REFUSED_STREAM`.
         const REFUSED: u32 = 3;
         control(RST_STREAM, 8, out);
@@ -258,7 +258,7 @@ impl Encoder {
     }
 
     /// Answers a ping.
-    pub fn ping(id: u32, out: &mut BytesMut) {
+    pub(crate) fn ping(id: u32, out: &mut BytesMut) {
         control(PING, 4, out);
         out.put_u32(id);
     }

@@ -20,19 +20,19 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// A stream that the client opened.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// What it says about itself.
-    pub headers: Headers,
+    pub(crate) headers: Headers,
     /// What the client sends; ends with its half of the stream.
-    pub incoming: mpsc::Receiver<Bytes>,
+    pub(crate) incoming: mpsc::Receiver<Bytes>,
     /// The other half.
-    pub outgoing: Outgoing,
+    pub(crate) outgoing: Outgoing,
 }
 
 impl Stream {
     /// A header's value, empty without one.
     #[must_use]
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .iter()
             .find(|(n, _)| n == name)
@@ -42,7 +42,7 @@ impl Stream {
 
 /// Our half of a stream.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     stream: u32,
     frames: mpsc::Sender<Out>,
 }
@@ -58,13 +58,13 @@ enum Out {
 
 impl Outgoing {
     /// Sends bytes; false when the connection is gone.
-    pub async fn send(&self, data: Bytes) -> bool {
+    pub(crate) async fn send(&self, data: Bytes) -> bool {
         let frame = Out::Data(self.stream, data, false);
         self.frames.send(frame).await.is_ok()
     }
 
     /// Ends our half.
-    pub async fn finish(&self) {
+    pub(crate) async fn finish(&self) {
         let _ = self
             .frames
             .send(Out::Data(self.stream, Bytes::new(), true))
@@ -72,7 +72,7 @@ impl Outgoing {
     }
 
     /// Ends the connection once everything before is written.
-    pub async fn close_connection(&self) {
+    pub(crate) async fn close_connection(&self) {
         let _ = self.frames.send(Out::Close).await;
     }
 }
@@ -81,7 +81,7 @@ impl Outgoing {
 ///
 /// # Errors
 /// When the connection breaks or what comes over it is no SPDY.
-pub async fn run<S: AsyncRead + AsyncWrite>(
+pub(crate) async fn run<S: AsyncRead + AsyncWrite>(
     connection: S,
     opened: mpsc::Sender<Stream>,
 ) -> io::Result<()> {
