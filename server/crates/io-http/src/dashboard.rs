@@ -56,11 +56,11 @@ pub fn router(dashboard: Dashboard) -> Router {
         .route("/glasshouse/v1/nodes/{node}/{action}", post(node_action))
         .layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX));
     let kubernetes = Router::new()
-        .route("/api", axum::routing::any(kubernetes))
-        .route("/api/{*rest}", axum::routing::any(kubernetes))
-        .route("/apis", axum::routing::any(kubernetes))
-        .route("/apis/{*rest}", axum::routing::any(kubernetes))
-        .route("/openapi/{*rest}", axum::routing::any(kubernetes))
+        .route("/api", any(kubernetes))
+        .route("/api/{*rest}", any(kubernetes))
+        .route("/apis", any(kubernetes))
+        .route("/apis/{*rest}", any(kubernetes))
+        .route("/openapi/{*rest}", any(kubernetes))
         .route("/version", get(kubernetes));
     Router::new()
         .merge(own)

@@ -112,11 +112,7 @@ async fn tunnel(socket: WebSocket, target: Target) {
     let inward = async {
         while let Some(Ok(message)) = stream.next().await {
             match message {
-                Message::Binary(data) => {
-                    if to_far.write_all(&data).await.is_err() {
-                        return;
-                    }
-                }
+                Message::Binary(data) if to_far.write_all(&data).await.is_err() => return,
                 Message::Close(_) => return,
                 _ => {}
             }

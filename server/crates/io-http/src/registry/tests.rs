@@ -109,7 +109,7 @@ impl Script {
     /// `METHOD PATH`, headers as `name: value`, and a body.
     async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Said {
         let (method, path) = line.split_once(' ').unwrap();
-        let mut request = axum::http::Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(path);
         for header in headers {
             let (name, value) = header.split_once(": ").unwrap();
             request = request.header(name, value);

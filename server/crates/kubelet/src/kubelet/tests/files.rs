@@ -61,7 +61,7 @@ fn a_changed_file_is_another_pod_and_a_missing_one_none() {
                 .iter()
                 .any(|w| l.contains(w))
         })
-        .map(|l| hide_hashes(l))
+        .map(hide_hashes)
         .collect();
     expect![[r#"
         0.00 -- manifests change
