@@ -10,6 +10,7 @@ mod environment;
 mod files;
 mod find;
 mod net;
+mod nslookup;
 mod reach;
 mod server;
 mod test;
@@ -65,7 +66,7 @@ pub(crate) fn find(name: &str) -> Option<Applet> {
         "mktemp" => files::mktemp,
         "mv" => files::mv,
         "nc" | "telnet" => net::nc,
-        "nslookup" => net::nslookup,
+        "nslookup" => nslookup::nslookup,
         "printf" => text::printf,
         "ping" => reach::ping,
         "ps" => environment::ps,

@@ -46,7 +46,10 @@ pub(crate) struct Shell {
     name: String,
     status: u8,
     depth: usize,
+    /// What `local` hid, for each function that runs, innermost last.
+    hidden: Vec<BTreeMap<String, Option<Variable>>>,
     errexit: bool,
+    pipefail: bool,
     xtrace: bool,
     pub(crate) nounset: bool,
     pub(crate) noglob: bool,
@@ -79,7 +82,9 @@ impl Shell {
             name: "sh".to_owned(),
             status: 0,
             depth: 0,
+            hidden: Vec::new(),
             errexit: false,
+            pipefail: false,
             xtrace: false,
             nounset: false,
             noglob: false,
@@ -250,7 +255,7 @@ impl Shell {
             }
         } else {
             let mut input = io.input.clone();
-            let mut status = 0;
+            let (mut status, mut failed) = (0, 0);
             for (i, stage) in stages.iter().enumerate() {
                 let mut own = Streams { input, ..io.clone() };
                 let last = i + 1 == stages.len();
@@ -259,9 +264,12 @@ impl Shell {
                     own.output = output;
                 }
                 status = self.subshell(|shell| shell.redirected(stage, &own))?;
+                if status != 0 {
+                    failed = status;
+                }
                 input = Input::bytes(bytes.take());
             }
-            status
+            if self.pipefail { failed } else { status }
         };
         if negated {
             return Ok(u8::from(status == 0));
@@ -411,12 +419,17 @@ impl Shell {
         }
         let status = self.call(&args, io);
         for (name, variable) in before {
-            match variable {
-                Some(variable) => self.variables.insert(name, variable),
-                None => self.variables.remove(&name),
-            };
+            self.restore(name, variable);
         }
         status
+    }
+
+    /// Gives a variable back what it was.
+    fn restore(&mut self, name: String, before: Option<Variable>) {
+        match before {
+            Some(variable) => self.variables.insert(name, variable),
+            None => self.variables.remove(&name),
+        };
     }
 
     /// Runs a function, a builtin or a program.
@@ -424,7 +437,11 @@ impl Shell {
         let Some(name) = args.first() else { return Ok(0) };
         if let Some(body) = self.functions.get(name).cloned() {
             let outer = std::mem::replace(&mut self.parameters, args[1..].to_vec());
+            self.hidden.push(BTreeMap::new());
             let status = self.redirected(&body, io);
+            for (name, variable) in self.hidden.pop().unwrap_or_default() {
+                self.restore(name, variable);
+            }
             self.parameters = outer;
             return match status {
                 Err(Flow::Return(status)) => Ok(status),

@@ -64,6 +64,41 @@ fn jobs_run_when_they_are_waited_for() {
 }
 
 #[test]
+fn local_variables_end_with_their_function() {
+    check(&[
+        ("x=outer; f() { local x=inner; echo $x; }; f; echo $x", "inner\nouter\n", 0),
+        ("f() { local x=1 y; echo [$y]; y=2; z=3; }; y=outer; f; echo [$x] $y $z", "[]\n[] outer 3\n", 0),
+        ("f() { local n=$1; [ $n = 0 ] || f $((n - 1)); echo $n; }; f 2", "0\n1\n2\n", 0),
+        ("x=1; f() { local x=2; g; echo $x; }; g() { echo $x; x=3; }; f; echo $x", "2\n3\n1\n", 0),
+        ("x=1; f() { local x=2; local x=3; return 4; }; f; echo $? $x", "4 1\n", 0),
+        ("export X=1; f() { local X=2; sh -c 'echo $X'; }; f; sh -c 'echo $X'", "2\n1\n", 0),
+        ("local x=1; echo $?", "sh: local: not in a function\n1\n", 0),
+    ]);
+}
+
+#[test]
+fn options_have_names() {
+    check(&[
+        ("false | true; echo $?; set -o pipefail; false | true; echo $?", "0\n1\n", 0),
+        ("set -eo pipefail; false | cat; echo never", "", 1),
+        ("set -euo pipefail; true | cat; set +o pipefail; false | true; echo on", "on\n", 0),
+        ("sh -o pipefail -c 'false | true'; echo $?; sh -eo pipefail -c 'false | true; echo never'", "1\n", 1),
+        ("set -o errexit; false; echo never", "", 1),
+        ("set -o nonsense; echo $?", "sh: set: illegal option -o nonsense\n2\n", 0),
+    ]);
+}
+
+#[test]
+fn access_is_tried() {
+    check(&[
+        ("[ -r $D ] && [ -w $D ] && [ -x $D ] && echo folder; ls $D", "folder\n", 0),
+        ("echo x > $D/f; [ -r $D/f ] && [ -w $D/f ] && [ -x $D/f ] && cat $D/f", "x\n", 0),
+        ("[ -r $D/none ] || [ -w $D/none ] || [ -x $D/none ] || [ -e $D/none ] || echo none", "none\n", 0),
+        ("[ -x /bin/grep ] && [ ! -x /bin/nosuch ] && echo programs", "programs\n", 0),
+    ]);
+}
+
+#[test]
 fn traps_run_at_the_end_and_for_own_signals() {
     check(&[
         ("trap 'echo bye' EXIT; echo hi", "hi\nbye\n", 0),

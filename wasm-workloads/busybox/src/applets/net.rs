@@ -1,4 +1,4 @@
-//! Programs that talk to other pods: `wget`, `nslookup`, `nc`.
+//! Programs that talk to other pods: `wget`, `nc`.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -133,30 +133,6 @@ fn save(options: &Options<'_>, path: &str, body: &[u8], quiet: bool, io: &mut St
         }
     }
     Ok(0)
-}
-
-pub(crate) fn nslookup(_: &mut Shell, args: &[String], io: &mut Streams) -> io::Result<u8> {
-    let options = Options::parse(args, "");
-    let Some(name) = options.operands.first() else {
-        return complain(io, "nslookup", "missing name");
-    };
-    let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let server = resolv.lines().find_map(|line| line.strip_prefix("nameserver ")).unwrap_or("10.96.0.10");
-    io.output.line(&format!("Server:\t\t{server}\nAddress:\t{server}:53\n"))?;
-    match (*name, 0).to_socket_addrs() {
-        Ok(addresses) => {
-            let mut seen: Vec<String> = addresses.map(|a| a.ip().to_string()).collect();
-            seen.dedup();
-            for address in seen {
-                io.output.line(&format!("Name:\t{name}\nAddress: {address}"))?;
-            }
-            Ok(0)
-        }
-        Err(_) => {
-            io.output.line(&format!("** server can't find {name}: NXDOMAIN"))?;
-            Ok(1)
-        }
-    }
 }
 
 /// `nc [-z] [-v] HOST PORT` and `nc -l -p PORT [-e PROG]`; one direction after the other, as there is one thread.

@@ -103,12 +103,35 @@ fn modified(path: &str) -> Option<std::time::SystemTime> {
     std::fs::metadata(path).ok()?.modified().ok()
 }
 
+/// WASI has no permission bits to look at, so it is tried.
+fn readable(path: &str) -> bool {
+    std::fs::File::open(path).is_ok()
+}
+
+/// A directory that may be written refuses to remove what is not there because it is not there.
+fn writable(path: &str) -> bool {
+    if std::fs::metadata(path).is_ok_and(|m| m.is_dir()) {
+        let none = std::fs::remove_file(std::path::Path::new(path).join(".nothing-has-this-name"));
+        return none.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    }
+    std::fs::OpenOptions::new().append(true).open(path).is_ok()
+}
+
+/// What the shell would run or enter: a program of its own under any folder, a file with shell text, a directory.
+fn runnable(path: &str) -> bool {
+    let program = path.rsplit_once('/').is_some_and(|(folder, name)| folder.ends_with("bin") && super::find(name).is_some());
+    program || readable(path)
+}
+
 fn unary(op: &str, operand: &str) -> Option<bool> {
     let metadata = || std::fs::metadata(operand);
     Some(match op {
         "-n" => !operand.is_empty(),
         "-z" => operand.is_empty(),
-        "-e" | "-r" | "-w" | "-x" => metadata().is_ok(),
+        "-e" => metadata().is_ok(),
+        "-r" => readable(operand),
+        "-w" => writable(operand),
+        "-x" => runnable(operand),
         "-f" => metadata().is_ok_and(|m| m.is_file()),
         "-d" => metadata().is_ok_and(|m| m.is_dir()),
         "-s" => metadata().is_ok_and(|m| m.len() > 0),

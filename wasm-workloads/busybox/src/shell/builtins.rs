@@ -19,7 +19,8 @@ impl Shell {
             "continue" => Err(Flow::Continue(number(1))),
             "cd" => Ok(self.change_directory(args, io)),
             "pwd" => Ok(self.print(io, &self.get("PWD").unwrap_or_default())),
-            "export" | "readonly" | "local" => Ok(self.mark(name, &args[1..], io)),
+            "export" | "readonly" => Ok(self.mark(name, &args[1..], io)),
+            "local" => Ok(self.hide(&args[1..], io)),
             "unset" => {
                 for name in args[1..].iter().filter(|arg| !arg.starts_with('-')) {
                     self.variables.remove(name);
@@ -61,6 +62,14 @@ impl Shell {
     /// `sh` called from a shell: as [`Shell::main`], with the caller's streams.
     fn nested(&mut self, args: &[String], io: &Streams) -> u8 {
         let text = match args {
+            [flag, name, rest @ ..] if flag.starts_with('-') && flag.ends_with('o') => {
+                self.options(true, flag.trim_start_matches('-'));
+                if !self.option(true, name) {
+                    self.complain(io, &format!("illegal option -o {name}"));
+                    return 2;
+                }
+                return self.nested(rest, io);
+            }
             [flag, text, rest @ ..] if flag.starts_with('-') && flag.ends_with('c') => {
                 self.options(true, flag.trim_start_matches('-'));
                 self.parameters = rest.iter().skip(1).cloned().collect();
@@ -150,6 +159,24 @@ impl Shell {
         0
     }
 
+    /// `local`: the variables are the function's own until it returns. One without a value is unset, as in ash.
+    fn hide(&mut self, args: &[String], io: &Streams) -> u8 {
+        let Some(hidden) = self.hidden.last_mut() else {
+            self.complain(io, "local: not in a function");
+            return 1;
+        };
+        for arg in args {
+            let name = arg.split('=').next().unwrap_or(arg);
+            let outer = self.variables.get(name).cloned();
+            hidden.entry(name.to_owned()).or_insert(outer);
+            if !arg.contains('=') {
+                self.variables.remove(name);
+            }
+        }
+        let given: Vec<String> = args.iter().filter(|arg| arg.contains('=')).cloned().collect();
+        self.mark("local", &given, io)
+    }
+
     /// `-e`, `-x`, `-u`, `-f`.
     pub(super) fn options(&mut self, on: bool, letters: &str) {
         for letter in letters.chars() {
@@ -161,6 +188,21 @@ impl Shell {
                 _ => {}
             }
         }
+    }
+
+    /// An option by its name; whether there is one of this name.
+    pub(super) fn option(&mut self, on: bool, name: &str) -> bool {
+        match name {
+            "errexit" => self.errexit = on,
+            "xtrace" => self.xtrace = on,
+            "nounset" => self.nounset = on,
+            "noglob" => self.noglob = on,
+            "pipefail" => self.pipefail = on,
+            // Of an interactive shell, which has no history and no jobs to control here.
+            "monitor" | "vi" | "emacs" | "notify" | "ignoreeof" => {}
+            _ => return false,
+        }
+        true
     }
 
     fn set_options(&mut self, args: &[String], io: &Streams) -> u8 {
@@ -175,11 +217,17 @@ impl Shell {
                     self.parameters = args.cloned().collect();
                     return 0;
                 }
-                (Some("o"), _) | (_, Some("o")) => {
-                    let _ = args.next();
+                (Some(letters), _) | (_, Some(letters)) => {
+                    let on = arg.starts_with('-');
+                    self.options(on, letters);
+                    if letters.ends_with('o')
+                        && let Some(name) = args.next()
+                        && !self.option(on, name)
+                    {
+                        self.complain(io, &format!("set: illegal option -o {name}"));
+                        return 2;
+                    }
                 }
-                (Some(letters), _) => self.options(true, letters),
-                (_, Some(letters)) => self.options(false, letters),
                 _ => {
                     self.parameters = std::iter::once(arg.clone()).chain(args.cloned()).collect();
                     return 0;

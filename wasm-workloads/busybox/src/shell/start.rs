@@ -18,6 +18,13 @@ impl Shell {
                     command |= arg.starts_with('-') && letters.contains('c');
                     self.interactive |= letters.contains('i');
                     self.options(arg.starts_with('-'), letters);
+                    if letters.ends_with('o')
+                        && let Some(name) = args.next()
+                        && !self.option(arg.starts_with('-'), name)
+                    {
+                        eprintln!("sh: illegal option -o {name}");
+                        return 2;
+                    }
                 }
                 _ => {
                     if arg != "--" {
