@@ -1,7 +1,11 @@
 //! A web server as a `wasi:http/proxy` component: says which pod answered, and has one path per behaviour that a
 //! probe, a Service or a demo wants to see.
 //!
-//! It keeps nothing between requests: each one is served by a fresh instance.
+//! Where a volume is mounted at the document root of the web servers that it stands in for (`nginx`, `httpd`), it serves
+//! the files there and nothing else, as they would. It keeps nothing between requests: each one is served by a fresh
+//! instance.
+
+mod site;
 
 use std::fmt::Write;
 
@@ -16,6 +20,9 @@ const DELAY_MAX_MS: u64 = 60_000;
 async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
     let path = request.uri().path().to_owned();
     println!("{} {path}", request.method());
+    if let Some(root) = site::root() {
+        return site::answer(root, &request);
+    }
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     match (parts.next().unwrap_or_default(), parts.next()) {
         ("", _) => text(200, &format!("Hello from {}\n", pod_name())),
