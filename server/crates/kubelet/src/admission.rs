@@ -26,6 +26,7 @@ pub(crate) fn admit<'a>(
     config: &KubeletConfig,
     pressure: Pressure,
 ) -> Result<(), Refusal> {
+    has_own_network(pod)?;
     under_pressure(pod, pressure)?;
     let empty = BTreeMap::new();
     let labels = node.and_then(|n| n.at("/metadata/labels")?.as_object());
@@ -77,6 +78,17 @@ pub(crate) fn admit<'a>(
     Ok(())
 }
 
+/// A node here is a part of a process: its network is the machine's, which guests must not touch.
+fn has_own_network(pod: &PodSpec) -> Result<(), Refusal> {
+    if !pod.host_network {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: "HostNetworkNotSupported",
+        message: "Pod was rejected: hostNetwork is not offered: a guest has no access to the network of the machine. Leave hostNetwork out, and let a Service of type NodePort or kubectl port-forward lead to the pod".into(),
+    })
+}
+
 /// What the node is short of keeps pods away that ask for nothing, or for disk (`eviction_manager.Admit`).
 fn under_pressure(pod: &PodSpec, pressure: Pressure) -> Result<(), Refusal> {
     let on: Vec<Signal> = Signal::ALL
@@ -122,9 +134,16 @@ mod tests {
         config.max_pods = 3;
         let node = Object::new(json!({"metadata": {"labels": {"disk": "ssd"}}}));
         let two = spec("2", json!({}));
+        let on_host =
+            PodSpec::parse(Some(&json!({"containers": [{}], "hostNetwork": true}))).unwrap();
         let zero = spec("0", json!({}));
         for (pod, others, want) in [
             (&two, vec![], ""),
+            (
+                &on_host,
+                vec![],
+                "HostNetworkNotSupported: Pod was rejected: hostNetwork is not offered: a guest has no access to the network of the machine. Leave hostNetwork out, and let a Service of type NodePort or kubectl port-forward lead to the pod",
+            ),
             (&two, vec![&two], ""),
             (
                 &two,
