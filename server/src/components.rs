@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use apiserver::User;
 use client::Elected;
 use cloud_controller_manager::CloudControllerManager;
@@ -71,6 +71,7 @@ pub(crate) fn start_engine(
         .map(|(file, module)| (file.trim_end_matches(".wasm").to_owned(), *module));
     let engine = Engine::new(EngineConfig {
         trust: Some(Trust::new(ca_pem)?),
+        compiler: Some(std::env::current_exe().context("where is this program?")?),
         ..EngineConfig::new(data_dir.to_owned(), samples.collect())
     })?;
     let taker = engine.clone();

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use io_wasm::{CompileJob, CompileLimits};
 
 use crate::scenario::ScenarioCommand;
 
@@ -20,11 +21,53 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Work(Work),
+    /// Compile what comes in on the standard input, under limits: what a cluster starts for each image
+    #[command(hide = true)]
+    Compile(Compile),
+}
+
+/// What people ask for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Work {
     /// Start a cluster: control plane, nodes and dashboard in one process
     Up(Up),
     /// Lessons and bug reports as files: list, run, check, export
     #[command(subcommand)]
     Scenario(ScenarioCommand),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Compile {
+    /// It is a component, not a core module
+    #[arg(long)]
+    component: bool,
+
+    /// Where the machine code goes
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Address space that may be used, in bytes
+    #[arg(long, value_name = "BYTES")]
+    memory: u64,
+
+    /// Processor time that may be used, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    seconds: u64,
+}
+
+impl From<Compile> for CompileJob {
+    fn from(compile: Compile) -> Self {
+        Self {
+            component: compile.component,
+            output: compile.output,
+            limits: CompileLimits {
+                memory_bytes: compile.memory,
+                cpu_seconds: compile.seconds,
+            },
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -132,6 +175,10 @@ mod tests {
             ("glasshouse scenario check a-node-dies --timeout 90", true),
             ("glasshouse scenario export lesson.yaml", true),
             ("glasshouse scenario check", false),
+            (
+                "glasshouse compile --component --output f --memory 1 --seconds 1",
+                true,
+            ),
         ] {
             assert_eq!(
                 Arguments::try_parse_from(line.split(' ')).is_ok(),

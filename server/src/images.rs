@@ -31,7 +31,8 @@ impl LocalImages {
         if let Some(info) = self.known.lock().get(&digest) {
             return Some(info.clone());
         }
-        let info = self.engine.inspect(&image.bytes).ok()?;
+        let program = self.engine.images().program(&image.digest).ok()?;
+        let info = self.engine.inspect(&program).ok()?;
         self.known.lock().insert(digest, info.clone());
         Some(info)
     }

@@ -23,13 +23,21 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use config::{Arguments, Command};
+use config::{Arguments, Command, Work};
+use io_wasm::CompileJob;
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
-    let log = match &command {
-        Command::Up(up) => up.log.as_str(),
-        Command::Scenario(scenario) => scenario.log(),
+    match Arguments::parse().command {
+        Command::Work(work) => start(work),
+        // Before anything takes memory or starts a thread: both are limited there.
+        Command::Compile(job) => compile(&job.into()),
+    }
+}
+
+fn start(work: Work) -> ExitCode {
+    let log = match &work {
+        Work::Up(up) => up.log.as_str(),
+        Work::Scenario(scenario) => scenario.log(),
     };
     let filter = EnvFilter::try_new(log).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
@@ -46,14 +54,25 @@ fn main() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        match command {
-            Command::Up(up) => up::up(up).await,
-            Command::Scenario(command) => scenario::scenario(command).await,
+        match work {
+            Work::Up(up) => up::up(up).await,
+            Work::Scenario(command) => scenario::scenario(command).await,
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "whoever started it reads that")]
+fn compile(job: &CompileJob) -> ExitCode {
+    match job.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
     }
 }
 

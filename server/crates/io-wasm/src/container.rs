@@ -16,7 +16,9 @@ use crate::files::{Files, PodNames};
 use crate::http_server::{BACKLOG, HttpServer};
 use crate::logs::{LogWriter, Logs, Output};
 use crate::memory::MemoryAccount;
-use crate::network::SharedNetwork;
+use crate::network::drain::Draining;
+use crate::network::{BoxListener, SharedNetwork};
+use crate::preview1;
 use crate::process::{Environment, Exit, Stdio};
 
 /// Where an http component is served when the container declares no port.
@@ -52,6 +54,7 @@ pub(crate) struct Container {
     /// Where attached clients type, if the container keeps its input open.
     pub(crate) console: Console,
     running: OnceLock<(Program, Environment)>,
+    network: OnceLock<Draining>,
     log: OnceLock<Weak<LogWriter>>,
     tasks: TaskTracker,
 }
@@ -64,8 +67,8 @@ struct StartFailure {
 
 /// What is started.
 enum Plan {
-    Serve(HttpServer, crate::network::BoxListener),
-    Run(Program, Vec<String>),
+    Serve(HttpServer, BoxListener),
+    Run(Program, Vec<String>, Vec<BoxListener>),
 }
 
 impl Container {
@@ -87,6 +90,7 @@ impl Container {
             kill,
             over: CancellationToken::new(),
             running: OnceLock::new(),
+            network: OnceLock::new(),
             log: OnceLock::new(),
             tasks: TaskTracker::new(),
         })
@@ -188,21 +192,47 @@ impl Container {
         let log = logs
             .create(&self.id.pod, &self.id.container, self.id.attempt)
             .map_err(io_failed)?;
+        let network = Draining::new(pod.network.clone(), clock.clone());
         let environment = Environment {
             engine,
             env: self.env(pod),
             working_dir: self.config.working_dir.clone(),
             preopens: files.preopens.clone(),
-            network: pod.network.clone(),
+            network: Arc::new(network.clone()),
             clock,
             cpu: Arc::clone(&self.cpu),
             memory: Arc::clone(&self.memory),
             tasks: self.tasks.clone(),
         };
         let plan = match &program.code {
-            Code::Http(pre) => self.listen(pre, &program, &environment, &log).await?,
-            Code::Command(_) | Code::Preview1(_) => Plan::Run(program, argv),
+            Code::Http(pre) => {
+                let port = self.config.ports.first().copied().unwrap_or(HTTP_PORT);
+                let listener = self.listen(port, &pod.network).await?;
+                let server = HttpServer {
+                    environment: environment.clone(),
+                    program: program.name.clone(),
+                    pre: pre.clone(),
+                    log: Arc::clone(&log),
+                };
+                Plan::Serve(server, listener)
+            }
+            Code::Command(_) => Plan::Run(program, argv, Vec::new()),
+            Code::Preview1(_) => {
+                let mut listeners = Vec::new();
+                if program
+                    .info
+                    .imports
+                    .iter()
+                    .any(|import| import == preview1::ACCEPT)
+                {
+                    for port in &self.config.ports {
+                        listeners.push(self.listen(*port, &environment.network).await?);
+                    }
+                }
+                Plan::Run(program, argv, listeners)
+            }
         };
+        let _ = self.network.set(network);
         let _ = self.running.set((own, environment));
         let _ = self.log.set(Arc::downgrade(&log));
         Ok((files, log, plan))
@@ -284,31 +314,29 @@ impl Container {
 
     async fn listen(
         &self,
-        pre: &wasmtime_wasi_http::p2::bindings::ProxyPre<crate::guest::Guest>,
-        program: &Program,
-        environment: &Environment,
-        log: &Arc<LogWriter>,
-    ) -> Result<Plan, StartFailure> {
-        let port = self.config.ports.first().copied().unwrap_or(HTTP_PORT);
+        port: u16,
+        network: &SharedNetwork,
+    ) -> Result<BoxListener, StartFailure> {
         let at = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
-        let listener = environment.network.tcp_listen(at, BACKLOG).await.map_err(|error| StartFailure {
+        network.tcp_listen(at, BACKLOG).await.map_err(|error| StartFailure {
             reason: "RunContainerError",
             message: format!("listen tcp 0.0.0.0:{port}: {error}: does another container of the pod use the port?"),
-        })?;
-        let server = HttpServer {
-            environment: environment.clone(),
-            program: program.name.clone(),
-            pre: pre.clone(),
-            log: Arc::clone(log),
-        };
-        Ok(Plan::Serve(server, listener))
+        })
+    }
+
+    /// SIGTERM, for a program that does not handle it: its ports close at once, it ends when it has answered.
+    async fn terminated(&self) {
+        self.stop.cancelled().await;
+        if let Some(network) = self.network.get() {
+            network.drain().await;
+        }
     }
 
     async fn carry_out(&self, plan: Plan, log: &Arc<LogWriter>) -> Exit {
         let work = async {
             match plan {
                 Plan::Serve(server, listener) => server.serve(listener, &self.stop).await,
-                Plan::Run(program, argv) => {
+                Plan::Run(program, argv, listeners) => {
                     let Some((_, environment)) = self.running.get() else {
                         return Exit::killed();
                     };
@@ -319,9 +347,8 @@ impl Container {
                     };
                     tokio::select! {
                         biased;
-                        // No WASI program handles signals: the default action ends it.
-                        () = self.stop.cancelled() => Exit::terminated(),
-                        exit = environment.run(&program, &argv, stdio) => exit.unwrap_or_else(|error| Exit {
+                        () = self.terminated() => Exit::terminated(),
+                        exit = environment.run(&program, &argv, stdio, listeners) => exit.unwrap_or_else(|error| Exit {
                             code: 128,
                             out_of_memory: false,
                             message: format!("the program cannot be started: {error:#}"),

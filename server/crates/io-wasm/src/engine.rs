@@ -3,7 +3,7 @@
 //! All nodes of a process share it, so that an image is compiled once. Compilation runs on blocking threads, a bounded
 //! number at a time, and its results are kept on disk by digest ([`crate::compile`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,14 +14,15 @@ use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use crate::compile::{CompileError, Compiler};
+use crate::compile::{CompileError, CompileLimits, Compiler};
 use crate::cpu::Ticker;
-use crate::guest::{Guest, Preview1Guest};
+use crate::guest::Guest;
 use crate::image::inspect::{self, ImageInfo, ImageKind, Refusal};
 use crate::image::probe::Offers;
 use crate::image::{Digest, Image, ImageStore, InvalidReference, PullError, Reference};
 use crate::network::NodeNetwork;
 use crate::network::trust::Trust;
+use crate::preview1::{self, Preview1Guest};
 
 /// Programs kept in memory, ready to be instantiated.
 const PROGRAMS_MAX: usize = 128;
@@ -39,6 +40,11 @@ pub struct EngineConfig {
     pub samples: Vec<(String, &'static [u8])>,
     /// Compilations at a time; each may use several threads.
     pub compile_jobs: usize,
+    /// A program that runs [`crate::CompileJob`] when it is called with `compile`: the process in which images are
+    /// compiled under limits. Without one this process compiles, without limits.
+    pub compiler: Option<PathBuf>,
+    /// What one compilation may use.
+    pub compile_limits: CompileLimits,
     /// Most bytes that a container without a memory limit may use.
     pub memory_unlimited_bytes: u64,
     /// Whom guests believe when they speak TLS; without it they cannot.
@@ -53,6 +59,8 @@ impl EngineConfig {
             data_dir,
             samples,
             compile_jobs: 2,
+            compiler: None,
+            compile_limits: CompileLimits::default(),
             memory_unlimited_bytes: MEMORY_UNLIMITED_BYTES,
             trust: None,
         }
@@ -200,13 +208,15 @@ impl Engine {
         let wasmtime = new_wasmtime()?;
         let ticker = Ticker::start(wasmtime.weak())?;
         let linker = component_linker(&wasmtime)?;
-        let (preview1, core) = preview1_linker(&wasmtime)?;
+        let (preview1, core) = preview1::linker(&wasmtime)?;
         let offers = Offers::new(wasmtime.clone(), linker.clone(), core);
         let images = ImageStore::open(&config.data_dir.join("images"), config.samples)?;
         let compiler = Compiler::new(
             wasmtime.clone(),
             &config.data_dir.join("cache"),
             Semaphore::new(config.compile_jobs.max(1)),
+            config.compiler,
+            config.compile_limits,
         )?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -251,9 +261,14 @@ impl Engine {
         let reference = Reference::parse(name)?;
         let info = self.inspect_off_loop(bytes.clone()).await??;
         let digest = Digest::of(&bytes);
-        let program = self
-            .link(digest, bytes.clone(), info.clone(), reference.short_name())
-            .await?;
+        let name = reference.short_name();
+        let program = match self.map(&digest, name) {
+            Some(program) => program,
+            None => {
+                self.compile(&digest, bytes.clone(), info.clone(), name)
+                    .await?
+            }
+        };
         let image = self.inner.images.add(&reference, &bytes)?;
         let _ = self.inner.programs.lock().slot(digest).set(program);
         Ok((image, info))
@@ -266,7 +281,7 @@ impl Engine {
         let engine = self.clone();
         tokio::task::spawn_blocking(move || engine.inspect(&bytes))
             .await
-            .map_err(|error| CompileError::Failed(error.to_string()))
+            .map_err(|error| CompileError::Broken(error.to_string()))
     }
 
     /// Whether a program can be started at once: resolves, and is compiled in memory or on disk.
@@ -285,6 +300,15 @@ impl Engine {
     /// Makes the program of an image ready: resolves its name, compiles it or takes it from a cache, links it. Several
     /// that ask for the same image at once wait for one compilation.
     pub(crate) async fn prepare(&self, image: &str) -> Result<(Image, Program), PrepareError> {
+        self.prepare_telling(image, async |_| {}).await
+    }
+
+    /// As [`Self::prepare`]; `compiling` is called when the image has to be compiled, which takes a while.
+    pub(crate) async fn prepare_telling(
+        &self,
+        image: &str,
+        compiling: impl AsyncFnOnce(&Image),
+    ) -> Result<(Image, Program), PrepareError> {
         let found = self
             .inner
             .images
@@ -292,7 +316,7 @@ impl Engine {
             .map_err(|error| PrepareError::Pull(Arc::new(error)))?;
         let slot = self.inner.programs.lock().slot(found.digest);
         let program = slot
-            .get_or_try_init(|| self.make(image, &found))
+            .get_or_try_init(|| self.make(image, &found, compiling))
             .await?
             .clone();
         let program = Program {
@@ -302,59 +326,86 @@ impl Engine {
         Ok((found, program))
     }
 
-    async fn make(&self, image: &str, found: &Image) -> Result<Program, PrepareError> {
+    async fn make(
+        &self,
+        image: &str,
+        found: &Image,
+        compiling: impl AsyncFnOnce(&Image),
+    ) -> Result<Program, PrepareError> {
+        if let Some(program) = self.map(&found.digest, found.program()) {
+            return Ok(program);
+        }
         let compile = |error| PrepareError::Compile {
             image: image.to_owned(),
             error,
         };
+        let (images, digest) = (self.inner.images.clone(), found.digest);
+        let bytes = tokio::task::spawn_blocking(move || images.program(&digest))
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(|source| {
+                let image = image.to_owned();
+                PrepareError::Pull(Arc::new(PullError::Io { image, source }))
+            })?;
         let info = self
-            .inspect_off_loop(found.bytes.clone())
+            .inspect_off_loop(bytes.clone())
             .await
             .map_err(compile)?
             .map_err(|refusal| PrepareError::Refused {
                 image: image.to_owned(),
                 refusal,
             })?;
-        self.link(found.digest, found.bytes.clone(), info, found.program())
+        compiling(found).await;
+        self.compile(&found.digest, bytes, info, found.program())
             .await
             .map_err(compile)
     }
 
-    async fn link(
+    /// The program as it is on disk since an earlier compilation.
+    fn map(&self, digest: &Digest, name: &str) -> Option<Program> {
+        let info = self.inner.compiler.info(digest)?;
+        if !self.inner.compiler.has(digest) {
+            return None;
+        }
+        match self.link(digest, info, name) {
+            Ok(program) => Some(program),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a cached program is compiled anew");
+                None
+            }
+        }
+    }
+
+    async fn compile(
         &self,
-        digest: Digest,
+        digest: &Digest,
         bytes: Bytes,
         info: ImageInfo,
         name: &str,
     ) -> Result<Program, CompileError> {
-        let refused = |error: wasmtime::Error| CompileError::Failed(format!("{error:#}"));
+        self.inner.compiler.compile(digest, bytes, &info).await?;
+        self.link(digest, info, name)
+            .map_err(|error| CompileError::Failed(format!("{error:#}")))
+    }
+
+    fn link(&self, digest: &Digest, info: ImageInfo, name: &str) -> wasmtime::Result<Program> {
+        let Inner {
+            compiler,
+            linker,
+            preview1,
+            ..
+        } = &*self.inner;
         let code = match info.kind {
             ImageKind::Preview1 => {
-                let module = self.inner.compiler.module(digest, bytes).await?;
-                Code::Preview1(
-                    self.inner
-                        .preview1
-                        .instantiate_pre(&module)
-                        .map_err(refused)?,
-                )
+                Code::Preview1(preview1.instantiate_pre(&compiler.module(digest)?)?)
             }
             ImageKind::Command => {
-                let component = self.inner.compiler.component(digest, bytes).await?;
-                let pre = self
-                    .inner
-                    .linker
-                    .instantiate_pre(&component)
-                    .map_err(refused)?;
-                Code::Command(CommandPre::new(pre).map_err(refused)?)
+                let pre = linker.instantiate_pre(&compiler.component(digest)?)?;
+                Code::Command(CommandPre::new(pre)?)
             }
             ImageKind::Http => {
-                let component = self.inner.compiler.component(digest, bytes).await?;
-                let pre = self
-                    .inner
-                    .linker
-                    .instantiate_pre(&component)
-                    .map_err(refused)?;
-                Code::Http(ProxyPre::new(pre).map_err(refused)?)
+                let pre = linker.instantiate_pre(&compiler.component(digest)?)?;
+                Code::Http(ProxyPre::new(pre)?)
             }
         };
         Ok(Program {
@@ -406,8 +457,8 @@ impl Engine {
     }
 }
 
-/// Pooled instances make a start cheap; a machine that cannot reserve the address space gets them one by one.
-fn new_wasmtime() -> Result<wasmtime::Engine, wasmtime::Error> {
+/// What compiled code depends on.
+fn wasmtime_config() -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .epoch_interruption(true)
@@ -415,6 +466,24 @@ fn new_wasmtime() -> Result<wasmtime::Engine, wasmtime::Error> {
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
         .max_wasm_stack(512 * 1024)
         .async_stack_size(1024 * 1024);
+    config
+}
+
+/// An engine that compiles for the others and runs nothing: it reserves no address space. What it makes `quickly` runs
+/// slower and is made in a fraction of the time; it runs beside the rest.
+pub(crate) fn compiling_engine(quickly: bool) -> Result<wasmtime::Engine, wasmtime::Error> {
+    let mut config = wasmtime_config();
+    if quickly {
+        config
+            .cranelift_opt_level(wasmtime::OptLevel::None)
+            .cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass);
+    }
+    wasmtime::Engine::new(&config)
+}
+
+/// Pooled instances make a start cheap; a machine that cannot reserve the address space gets them one by one.
+fn new_wasmtime() -> Result<wasmtime::Engine, wasmtime::Error> {
+    let config = wasmtime_config();
     let mut pool = wasmtime::PoolingAllocationConfig::new();
     pool.total_component_instances(4_000)
         .total_core_instances(16_000)
@@ -441,21 +510,4 @@ fn component_linker(engine: &wasmtime::Engine) -> Result<Linker<Guest>, wasmtime
     crate::sockets::add_to_linker(&mut linker, Guest::sockets)?;
     crate::clocks::add_to_linker(&mut linker, Guest::clock)?;
     Ok(linker)
-}
-
-type Preview1Linker = (wasmtime::Linker<Preview1Guest>, BTreeSet<(String, String)>);
-
-fn preview1_linker(engine: &wasmtime::Engine) -> Result<Preview1Linker, wasmtime::Error> {
-    let mut linker = wasmtime::Linker::new(engine);
-    wasmtime_wasi::p1::add_to_linker_async(&mut linker, |guest: &mut Preview1Guest| {
-        &mut guest.wasi
-    })?;
-    let wasi = wasmtime_wasi::WasiCtxBuilder::new().build_p1();
-    let memory = crate::memory::MemoryLease::new(crate::memory::MemoryAccount::new(0));
-    let mut store = wasmtime::Store::new(engine, Preview1Guest { wasi, memory });
-    let offered = linker
-        .iter(&mut store)
-        .map(|(module, name, _)| (module.to_owned(), name.to_owned()))
-        .collect();
-    Ok((linker, offered))
 }

@@ -121,7 +121,7 @@ pub(crate) async fn exec(
             () = container.over.cancelled() => Exit::killed(),
             () = exit.closed() => Exit::killed(),
             () = interrupted.cancelled() => Exit::code(INTERRUPTED),
-            ended = environment.run(&program, &request.command, stdio) => ended.unwrap_or_else(|error| Exit {
+            ended = environment.run(&program, &request.command, stdio, Vec::new()) => ended.unwrap_or_else(|error| Exit {
                 code: 126,
                 out_of_memory: false,
                 message: format!("{error:#}"),

@@ -3,7 +3,6 @@
 use io_clock::Clock;
 use tokio_util::task::TaskTracker;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -83,10 +82,4 @@ impl WasiHttpView for Guest {
             ctx: &mut self.http,
         }
     }
-}
-
-/// The data of a preview 1 module's store.
-pub(crate) struct Preview1Guest {
-    pub(crate) wasi: WasiP1Ctx,
-    pub(crate) memory: MemoryLease,
 }

@@ -6,9 +6,10 @@
 //!
 //! Choices that Linux containers do not have to make:
 //! - A program ends with its own exit code. A trap is 134 (abort, unreachable), 136 (division), or 139 (memory, stack).
-//! - WASI has no signals, so SIGTERM does what it does to a program without a handler: a command ends at once with 143.
-//!   An HTTP server first answers the requests it has, and ends with 143; what is left at the end of the grace period
-//!   is dropped: 137.
+//! - WASI has no signals, so SIGTERM does what it does to a program without a handler: a command ends with 143. One that
+//!   serves first has its ports closed and may finish what it has begun to answer; an HTTP component answers the requests
+//!   it has. What is left at the end of the grace period is dropped: 137.
+//! - A preview 1 module cannot ask for ports: it finds its declared container ports open ([`preview1`]).
 //! - Growth of memory past the limit ends the container: OOMKilled, 137.
 //! - An HTTP component is served on its first container port (80 without one), a fresh instance per request.
 //! - `exec` starts another instance in the pod's network and with the container's files; tools of busybox are there in
@@ -30,13 +31,14 @@ pub mod logs;
 mod memory;
 pub mod network;
 mod node;
+mod preview1;
 mod probe;
 mod process;
 mod sockets;
 mod stdio;
 mod terminal;
 
-pub use compile::CompileError;
+pub use compile::job::{CompileError, CompileJob, CompileLimits};
 pub use cpu::CpuAccount;
 pub use engine::{Engine, EngineConfig, EngineError, PrepareError, UploadError};
 pub use exec::{ExecError, ExecRequest, ExecSession};

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 mod cluster;
+pub(crate) mod drain;
 pub mod host;
 pub mod trust;
 

@@ -3,6 +3,7 @@
 //! A command is taken at once (sandboxes and containers are known when [`NodeRuntime::submit`] returns) and carried out
 //! in a task of its own, so that a slow image or a stuck container holds nobody up.
 
+mod pull;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -281,43 +282,7 @@ impl NodeRuntime {
 
     fn pull(&self, image: String, present_only: bool) {
         let inner = Arc::clone(&self.inner);
-        self.spawn(async move {
-            let began_us = inner.clock.host_us();
-            let prepared = inner.engine.prepare(&image).await;
-            Some(match prepared {
-                Ok((found, _)) => {
-                    let ms = inner.clock.host_us().saturating_sub(began_us) / 1000;
-                    let alias = found.alias.as_ref().map_or_else(String::new, |alias| {
-                        format!(" \"{alias}\" stands for {}.", found.name)
-                    });
-                    let message = match (present_only, alias.is_empty()) {
-                        (true, true) => String::new(),
-                        (true, false) => format!(
-                            "Container image \"{image}\" already present on machine and can be accessed by the pod.{alias}"
-                        ),
-                        (false, _) => format!(
-                            "Successfully pulled image \"{image}\" in {ms}ms ({ms}ms including waiting). Image size: {} bytes.{alias}",
-                            found.bytes.len()
-                        ),
-                    };
-                    RuntimeEvent::ImageReady {
-                        image_id: found.id(),
-                        image,
-                        message,
-                    }
-                }
-                Err(_) if present_only => RuntimeEvent::ImageFailed {
-                    reason: "ErrImageNeverPull".to_owned(),
-                    message: format!("Container image \"{image}\" is not present with pull policy of Never"),
-                    image,
-                },
-                Err(error) => RuntimeEvent::ImageFailed {
-                    image,
-                    reason: error.reason().to_owned(),
-                    message: error.to_string(),
-                },
-            })
-        });
+        self.spawn(async move { Some(inner.pull(image, present_only).await) });
     }
 
     fn start(&self, config: ContainerConfig) {

@@ -2,13 +2,12 @@
 //! container. Messages are the kubelet's.
 
 mod grpc;
+mod http;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
 use io_clock::Clock;
 use kubelet::runtime::{HookAction, ProbeAction};
 use tokio_util::task::TaskTracker;
@@ -16,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::container::Container;
 use crate::exec::{self, ExecRequest};
 use crate::network::{BoxStream, SharedNetwork};
+use http::Target;
 
 /// Output that an exec probe's failure shows: the kubelet's `maxRespBodyLength`.
 const OUTPUT_MAX: usize = 10 * 1024;
@@ -36,16 +36,11 @@ impl Prober {
     pub(crate) async fn run(&self, action: &ProbeAction, timeout_ms: u64) -> Option<String> {
         let probing = async {
             match action {
-                ProbeAction::HttpGet {
-                    port,
-                    path,
-                    host,
-                    headers,
-                } => match self.http(*port, path, host, headers).await? {
+                ProbeAction::HttpGet { .. } => match self.answer(action).await? {
                     200..400 => Ok(()),
                     other => Err(format!("HTTP probe failed with statuscode: {other}")),
                 },
-                ProbeAction::TcpSocket { port } => self.connect(*port).await.map(drop),
+                ProbeAction::TcpSocket { host, port } => self.connect(host, *port).await.map(drop),
                 ProbeAction::Exec { command } => self.exec(command).await,
                 ProbeAction::Grpc { port, service } => self.grpc(*port, service).await,
             }
@@ -64,14 +59,9 @@ impl Prober {
                 self.clock.sleep_ms((*ms).min(timeout_ms)).await;
                 (*ms > timeout_ms).then(|| "the grace period is over".to_owned())
             }
-            HookAction::Run(ProbeAction::HttpGet {
-                port,
-                path,
-                host,
-                headers,
-            }) => tokio::select! {
+            HookAction::Run(action @ ProbeAction::HttpGet { .. }) => tokio::select! {
                 biased;
-                answer = self.http(*port, path, host, headers) => answer.err(),
+                answer = self.answer(action) => answer.err(),
                 () = self.clock.sleep_ms(timeout_ms) => Some("the grace period is over".to_owned()),
             },
             HookAction::Run(action) => self.run(action, timeout_ms).await,
@@ -80,12 +70,12 @@ impl Prober {
 
     fn timed_out(&self, action: &ProbeAction, timeout_ms: u64) -> String {
         match action {
-            ProbeAction::HttpGet { port, path, .. } => format!(
+            ProbeAction::HttpGet { .. } => format!(
                 "Get \"{}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
-                self.url(*port, path)
+                Target::of(action).map_or_else(String::new, |target| self.url(&target))
             ),
-            ProbeAction::TcpSocket { port } => {
-                format!("dial tcp {}:{port}: i/o timeout", self.pod_ip)
+            ProbeAction::TcpSocket { host, port } => {
+                format!("dial tcp {}:{port}: i/o timeout", self.shown(host))
             }
             ProbeAction::Grpc { service, .. } => format!(
                 "timeout: failed to connect service \"{service}\" within {}: context deadline exceeded",
@@ -99,13 +89,34 @@ impl Prober {
         }
     }
 
-    fn url(&self, port: u16, path: &str) -> String {
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        format!("http://{}:{port}{slash}{path}", self.pod_ip)
+    /// The host that a probe names, or the pod.
+    fn shown(&self, host: &str) -> String {
+        if host.is_empty() {
+            self.pod_ip.to_string()
+        } else {
+            host.to_owned()
+        }
     }
 
-    async fn connect(&self, port: u16) -> Result<BoxStream, String> {
-        let to = SocketAddr::new(self.pod_ip.into(), port);
+    async fn answer(&self, action: &ProbeAction) -> Result<u16, String> {
+        match Target::of(action) {
+            Some(target) => self.http(&target).await,
+            None => Err("no request".to_owned()),
+        }
+    }
+
+    /// Connects to the pod, or to another host as the node reaches it.
+    async fn connect(&self, host: &str, port: u16) -> Result<BoxStream, String> {
+        let ip = match host.parse() {
+            _ if host.is_empty() => self.pod_ip.into(),
+            Ok(ip) => ip,
+            Err(_) => {
+                let found = self.host.resolve(host).await.unwrap_or_default();
+                let first = found.first().copied();
+                first.ok_or_else(|| format!("dial tcp: lookup {host}: no such host"))?
+            }
+        };
+        let to = SocketAddr::new(ip, port);
         self.host.tcp_connect(to, None).await.map_err(|error| {
             let why = match error.kind() {
                 io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
@@ -115,55 +126,6 @@ impl Prober {
             };
             format!("dial tcp {to}: {why}")
         })
-    }
-
-    async fn http(
-        &self,
-        port: u16,
-        path: &str,
-        host: &str,
-        headers: &[(String, String)],
-    ) -> Result<u16, String> {
-        let url = self.url(port, path);
-        let failed = |why: String| format!("Get \"{url}\": {why}");
-        let uri: http::Uri = url.parse().map_err(|error| failed(format!("{error}")))?;
-        let own_host = format!("{}:{port}", self.pod_ip);
-        let mut request =
-            http::Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
-                .header("Host", if host.is_empty() { &own_host } else { host })
-                .header("Connection", "close");
-        for (name, default) in [("User-Agent", USER_AGENT), ("Accept", "*/*")] {
-            if !headers
-                .iter()
-                .any(|(given, _)| given.eq_ignore_ascii_case(name))
-            {
-                request = request.header(name, default);
-            }
-        }
-        for (name, value) in headers {
-            if !name.eq_ignore_ascii_case("Host") {
-                request = request.header(name, value);
-            }
-        }
-        let request = request
-            .body(Empty::<bytes::Bytes>::new())
-            .map_err(|error| failed(error.to_string()))?;
-        let stream = self.connect(port).await.map_err(failed)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let sending = sender.send_request(request);
-        tokio::pin!(sending, connection);
-        let answer = tokio::select! {
-            biased;
-            answer = &mut sending => answer,
-            ended = &mut connection => match ended {
-                Ok(()) => sending.await,
-                Err(error) => Err(error),
-            },
-        };
-        let answer = answer.map_err(|error| failed(error.to_string()))?;
-        Ok(answer.status().as_u16())
     }
 
     async fn exec(&self, command: &[String]) -> Result<(), String> {

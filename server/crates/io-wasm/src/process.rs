@@ -13,10 +13,11 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 use crate::cpu::{CpuAccount, Metered};
 use crate::engine::{Code, Engine, Program};
 use crate::files::Preopen;
-use crate::guest::{Guest, Preview1Guest};
+use crate::guest::Guest;
 use crate::logs::{LogWriter, Output};
 use crate::memory::{MemoryAccount, MemoryLease, OutOfMemory};
-use crate::network::SharedNetwork;
+use crate::network::{BoxListener, SharedNetwork};
+use crate::preview1::Preview1Guest;
 use crate::stdio::{LogOutput, PipeInput, PipeOutput};
 
 /// What an instance has around it; an exec shares its container's.
@@ -169,10 +170,8 @@ impl Environment {
         argv: &[String],
         stdio: Stdio,
     ) -> wasmtime::Result<Store<Preview1Guest>> {
-        let guest = Preview1Guest {
-            wasi: self.builder(argv, stdio)?.build_p1(),
-            memory: self.lease(),
-        };
+        let wasi = self.builder(argv, stdio)?.build_p1();
+        let guest = Preview1Guest::new(wasi, self.lease(), self.tasks.clone());
         let mut store = Store::new(self.engine.wasmtime(), guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_epoch_deadline(1);
@@ -185,7 +184,8 @@ impl Environment {
         Metered::new(work, Arc::clone(&self.cpu), self.engine.ticker().clone())
     }
 
-    /// Runs a program as a process to its end. Dropping the future drops the instance.
+    /// Runs a program as a process to its end. Dropping the future drops the instance. A preview 1 module finds
+    /// `listeners` open; others ask for theirs.
     ///
     /// # Errors
     /// When it cannot be started at all.
@@ -194,6 +194,7 @@ impl Environment {
         program: &Program,
         argv: &[String],
         stdio: Stdio,
+        listeners: Vec<BoxListener>,
     ) -> wasmtime::Result<Exit> {
         match &program.code {
             Code::Command(pre) => {
@@ -212,6 +213,8 @@ impl Environment {
             }
             Code::Preview1(pre) => {
                 let mut store = self.preview1_store(argv, stdio)?;
+                let fuel = store.hostcall_fuel();
+                store.data_mut().activate(fuel, listeners).await?;
                 let ended = self
                     .metered(async move {
                         let instance = pre.instantiate_async(&mut store).await?;

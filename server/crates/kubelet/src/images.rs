@@ -62,6 +62,12 @@ impl Images {
         });
     }
 
+    /// Which pods wait for an image, and whether for a presence check only.
+    pub(crate) fn waiting(&self, image: &str) -> Option<(bool, BTreeSet<PodUid>)> {
+        let flight = self.in_flight.get(image)?;
+        Some((flight.present_only, flight.waiters.clone()))
+    }
+
     /// Takes in an answer: which pods waited for it, and whether it was a presence check only.
     pub(crate) fn answered(
         &mut self,

@@ -193,18 +193,16 @@ fn port_of(port: &Value, container: &ContainerSpec) -> Result<u16, String> {
 
 /// An `httpGet` for the engine; in words why it cannot be sent.
 pub(crate) fn http_get(get: &HttpGet, container: &ContainerSpec) -> Result<ProbeAction, String> {
-    if get.scheme.eq_ignore_ascii_case("https") {
-        return Err("this node asks over HTTP only: no workload of it serves TLS".into());
-    }
     let path = match get.path.as_str() {
         "" => "/".into(),
         path => path.to_owned(),
     };
     let headers = get.http_headers.iter();
     Ok(ProbeAction::HttpGet {
-        port: port_of(&get.port, container)?,
-        path,
         host: get.host.clone(),
+        port: port_of(&get.port, container)?,
+        tls: get.scheme.eq_ignore_ascii_case("https"),
+        path,
         headers: headers.map(|h| (h.name.clone(), h.value.clone())).collect(),
     })
 }
@@ -220,7 +218,8 @@ fn action(spec: &ProbeSpec, container: &ContainerSpec) -> Result<ProbeAction, St
     }
     if let Some(tcp) = &spec.tcp_socket {
         let port = port_of(&tcp.port, container)?;
-        return Ok(ProbeAction::TcpSocket { port });
+        let host = tcp.host.clone();
+        return Ok(ProbeAction::TcpSocket { host, port });
     }
     if let Some(grpc) = &spec.grpc {
         return Ok(ProbeAction::Grpc {
@@ -342,11 +341,11 @@ mod tests {
         for (probe, want) in [
             (
                 json!({"httpGet": {"port": "web"}}),
-                "Ok(HttpGet { port: 8080, path: \"/\", host: \"\", headers: [] })",
+                "Ok(HttpGet { host: \"\", port: 8080, tls: false, path: \"/\", headers: [] })",
             ),
             (
-                json!({"tcpSocket": {"port": 5}}),
-                "Ok(TcpSocket { port: 5 })",
+                json!({"tcpSocket": {"port": 5, "host": "db"}}),
+                "Ok(TcpSocket { host: \"db\", port: 5 })",
             ),
             (
                 json!({"tcpSocket": {"port": "no"}}),
@@ -362,8 +361,8 @@ mod tests {
             ),
             (json!({}), "Err(\"missing probe handler\")"),
             (
-                json!({"httpGet": {"port": 5, "scheme": "HTTPS"}}),
-                "Err(\"this node asks over HTTP only: no workload of it serves TLS\")",
+                json!({"httpGet": {"port": 5, "scheme": "HTTPS", "host": "10.0.0.1", "httpHeaders": [{"name": "Host", "value": "a"}]}}),
+                "Ok(HttpGet { host: \"10.0.0.1\", port: 5, tls: true, path: \"/\", headers: [(\"Host\", \"a\")] })",
             ),
             (
                 json!({"exec": {"command": ["ls"]}}),

@@ -61,6 +61,19 @@ impl Worker {
             .request(&image, present_only, self.pod.uid(), &mut ctx.out.commands);
     }
 
+    /// The engine compiles an image that containers of this pod wait for.
+    pub(crate) fn image_compiling(
+        &mut self,
+        image: &str,
+        present_only: bool,
+        message: &str,
+        ctx: &mut Context<'_>,
+    ) {
+        for i in self.waiting_for(image, present_only) {
+            self.event(ctx, Some(i), "Normal", "Compiling", message.to_owned());
+        }
+    }
+
     /// The engine answered for an image: this pod's containers that wait for it go on.
     pub(crate) fn image_ready(
         &mut self,

@@ -31,7 +31,7 @@ pub enum RuntimeCommand {
     /// Make the pod's sandbox: its network namespace with its address. Answered by `SandboxReady` or `SandboxFailed`.
     CreateSandbox(Box<SandboxConfig>),
     /// Make an image ready to run: resolve the name, fetch, compile or load from cache. Answered by `ImageReady` or
-    /// `ImageFailed`.
+    /// `ImageFailed`, before them by `ImageCompiling` if it takes compiling.
     PullImage {
         /// As written in the pod spec.
         image: String,
@@ -222,19 +222,23 @@ pub enum ProbeKind {
 /// What a probe does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeAction {
-    /// HTTP GET on the pod's address; 200 to 399 is success.
+    /// HTTP GET; 200 to 399 is success.
     HttpGet {
+        /// Name or address to connect to, empty for the pod's address.
+        host: String,
         /// The port.
         port: u16,
+        /// Over TLS, whoever the certificate belongs to.
+        tls: bool,
         /// The path with query.
         path: String,
-        /// The `Host` header, empty for the pod's address.
-        host: String,
-        /// Further headers.
+        /// Headers; one named `Host` replaces the usual one.
         headers: Vec<(String, String)>,
     },
-    /// A TCP connection to the pod's address.
+    /// A TCP connection.
     TcpSocket {
+        /// Name or address to connect to, empty for the pod's address.
+        host: String,
         /// The port.
         port: u16,
     },
@@ -315,6 +319,13 @@ pub enum RuntimeEvent {
     SandboxRemoved {
         /// The pod.
         pod: PodUid,
+    },
+    /// An image is here and has to be compiled first, which takes a while.
+    ImageCompiling {
+        /// As asked for.
+        image: String,
+        /// Said in the Compiling event.
+        message: String,
     },
     /// An image can be started.
     ImageReady {

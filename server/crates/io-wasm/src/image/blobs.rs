@@ -42,6 +42,11 @@ impl Blobs {
         self.sizes.contains_key(digest)
     }
 
+    /// Its size in bytes, if it is there.
+    pub(crate) fn size(&self, digest: &Digest) -> Option<u64> {
+        self.sizes.get(digest).copied()
+    }
+
     /// All blobs together, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.sizes.values().sum()

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use bytes::Bytes;
-
 use super::Digest;
 use super::reference::InvalidReference;
 
@@ -18,8 +16,8 @@ pub struct Image {
     pub manifest: Digest,
     /// The alias that led here, such as `nginx`.
     pub alias: Option<String>,
-    /// Its bytes.
-    pub bytes: Bytes,
+    /// The size of its program in bytes.
+    pub size: u64,
 }
 
 impl Image {

@@ -220,16 +220,22 @@ impl ImageStore {
                 found: manifest.to_string(),
             });
         }
-        let bytes = match self.inner.samples.get(&repository) {
-            Some(sample) if sample.parts().program == digest => Bytes::from_static(sample.bytes),
-            _ => self.program(image, &digest)?,
+        let size = match self.inner.samples.get(&repository) {
+            Some(sample) if sample.parts().program == digest => sample.bytes.len() as u64,
+            _ => {
+                let size = self.inner.state.read().blobs.size(&digest);
+                size.ok_or_else(|| PullError::Io {
+                    image: image.to_owned(),
+                    source: missing(&digest),
+                })?
+            }
         };
         Ok(Some(Image {
             name: format!("{repository}:{}", reference.tag),
             digest,
             manifest,
             alias: alias.map(str::to_owned),
-            bytes,
+            size,
         }))
     }
 
@@ -263,14 +269,12 @@ impl ImageStore {
         }
     }
 
-    fn program(&self, image: &str, digest: &Digest) -> Result<Bytes, PullError> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{digest} is missing"));
-        self.blob(digest)
-            .and_then(|found| found.ok_or_else(missing))
-            .map_err(|source| PullError::Io {
-                image: image.to_owned(),
-                source,
-            })
+    /// The program of an image. Reads and checks up to 32 MiB: call it off the event loop.
+    ///
+    /// # Errors
+    /// When it is gone, or is no longer what was stored.
+    pub fn program(&self, digest: &Digest) -> io::Result<Bytes> {
+        self.blob(digest)?.ok_or_else(|| missing(digest))
     }
 
     pub(super) fn sample(&self, repository: &str) -> Option<&SampleParts> {
@@ -322,7 +326,7 @@ impl ImageStore {
             digest: Digest::of(bytes),
             manifest,
             alias: None,
-            bytes: bytes.clone(),
+            size: bytes.len() as u64,
         })
     }
 
@@ -359,6 +363,10 @@ impl ImageStore {
         state.sweep();
         Ok(true)
     }
+}
+
+fn missing(digest: &Digest) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{digest} is missing"))
 }
 
 impl State {

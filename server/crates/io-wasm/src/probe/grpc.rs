@@ -41,7 +41,7 @@ impl Prober {
         let to = SocketAddr::new(self.pod_ip.into(), port);
         let failed = |why: &dyn std::fmt::Display| format!("error: health rpc probe failed: {why}");
         let stream = self
-            .connect(port)
+            .connect("", port)
             .await
             .map_err(|why| format!("error: failed to connect service at \"{to}\": {why}"))?;
         let executor = Tracked(self.tasks.clone());
@@ -49,7 +49,7 @@ impl Prober {
             hyper::client::conn::http2::handshake(executor, TokioIo::new(stream))
                 .await
                 .map_err(|error| failed(&error))?;
-        let request = http::Request::post(format!("http://{to}{CHECK}"))
+        let request = ::http::Request::post(format!("http://{to}{CHECK}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .header("user-agent", USER_AGENT)

@@ -163,6 +163,19 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// As [`InputStream::read`], and leaves what it gives.
+    pub(crate) fn peek(&mut self, size: usize) -> StreamResult<Bytes> {
+        let read = self.read(size)?;
+        if !read.is_empty() {
+            let mut whole = BytesMut::from(&read[..]);
+            whole.extend_from_slice(&self.buffer);
+            self.buffer = whole.freeze();
+        }
+        Ok(read)
+    }
+}
+
 impl InputStream for Reader {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
         if self.closed() {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use io_clock::Clock;
+use io_net::dns::{Data, Found, Kind, Names};
 use io_net::{Hop, NodeConfig, NodeNetwork, OverlayRoute};
 use io_wasm::logs::LogOptions;
 use kubelet::runtime::{ContainerConfig, ProbeAction, RuntimeCommand};
@@ -13,6 +14,45 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::harness::{Folder, Node, TestPod, container, engine, env, strings};
+
+/// A zone with one name.
+#[derive(Debug)]
+struct OneName;
+
+impl Names for OneName {
+    fn lookup(&self, name: &str, kind: Kind) -> Found {
+        match (name, kind) {
+            ("db.default.svc.cluster.local", Kind::A) => {
+                Found::Data(vec![Data::A(Ipv4Addr::new(10, 244, 0, 2))])
+            }
+            ("db.default.svc.cluster.local", _) => Found::Nothing,
+            _ => Found::NoName,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_ask_the_clusters_name_server_over_udp() {
+    let [mut node, other] = nodes().await;
+    let names = pod(&mut node, "names", [10, 244, 0, 9]).await;
+    let script = "nslookup db.default; nslookup db; nslookup nowhere.default.svc.cluster.local; nslookup -type=aaaa db";
+    let config = ContainerConfig {
+        command: strings(&["sh", "-c", script]),
+        ..container(&names, "main", "busybox")
+    };
+    let (ended, said) = node.run(config).await;
+    let server = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n";
+    let found = "Name:\tdb.default.svc.cluster.local\nAddress: 10.244.0.2\n";
+    let unknown = "** server can't find nowhere.default.svc.cluster.local: NXDOMAIN\n";
+    let nothing = "*** Can't find db: No answer\n";
+    assert_eq!(
+        said,
+        format!("{server}{found}{server}{found}{server}{unknown}{server}{nothing}")
+    );
+    assert_eq!(ended.code, 1);
+    node.shut_down().await;
+    other.shut_down().await;
+}
 
 /// Two nodes that reach each other's pods.
 async fn nodes() -> [Node; 2] {
@@ -32,6 +72,7 @@ async fn nodes() -> [Node; 2] {
             .await
             .unwrap();
         network.set_pod_cidr(cidr(n));
+        network.set_zone(Arc::new(OneName));
         networks.push(network);
     }
     for (own, network) in networks.iter().enumerate() {
@@ -93,10 +134,19 @@ async fn pods_of_two_nodes_talk() {
     };
     first.start(echo);
     first.wait_log("server", "echo", "listening on ").await;
+    let preview1 = ContainerConfig {
+        ports: vec![9000],
+        ..container(&server, "preview1", "glasshouse.dev/wasip1-echo")
+    };
+    first.start(preview1);
+    first
+        .wait_log("server", "preview1", "1 ports are open\n")
+        .await;
     let probe = ProbeAction::HttpGet {
-        port: 80,
-        path: "/healthz".to_owned(),
         host: String::new(),
+        port: 80,
+        tls: false,
+        path: "/healthz".to_owned(),
         headers: Vec::new(),
     };
     assert_eq!(first.probe(&config, probe, 5000).await, None);
@@ -104,7 +154,8 @@ async fn pods_of_two_nodes_talk() {
     let client = pod(&mut second, "client", [10, 244, 1, 2]).await;
     let script = "wget -q -O - http://10.244.0.2/; wget -q -O - http://10.244.0.2:81/; \
                   seq 1 20000 > /tmp/sent; nc 10.244.0.2 7 < /tmp/sent > /tmp/back; \
-                  [ \"$(cat /tmp/sent)\" = \"$(cat /tmp/back)\" ] && wc -l < /tmp/back";
+                  [ \"$(cat /tmp/sent)\" = \"$(cat /tmp/back)\" ] && wc -l < /tmp/back; \
+                  nc 10.244.0.2 9000 < /tmp/sent | tail -n 1";
     let config = ContainerConfig {
         command: strings(&["sh", "-c", script]),
         ..container(&client, "main", "busybox")
@@ -114,7 +165,7 @@ async fn pods_of_two_nodes_talk() {
         (ended.code, said.as_str()),
         (
             0,
-            "Hello from server\nwget: can't connect to remote host (10.244.0.2): Connection refused\n20000\n"
+            "Hello from server\nwget: can't connect to remote host (10.244.0.2): Connection refused\n20000\n20000\n"
         )
     );
     let fetching = ContainerConfig {

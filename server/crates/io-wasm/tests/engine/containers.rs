@@ -235,6 +235,15 @@ async fn volumes_are_shared_and_kept_apart() {
         .await,
         "0 a=1\ndeep\napp.conf\ndeep\n"
     );
+    assert_eq!(
+        run(
+            "access",
+            "for p in /etc/app /etc/app/app.conf /data /none; do echo $p; [ -r $p ] && echo r; [ -w $p ] && echo w; done; true",
+            vec![config_at(), shared()]
+        )
+        .await,
+        "0 /etc/app\nr\n/etc/app/app.conf\nr\n/data\nr\nw\n/none\n"
+    );
     let refused = run(
         "readonly",
         "echo x > /etc/app/app.conf; rm /etc/app/app.conf; cat /etc/app/app.conf",

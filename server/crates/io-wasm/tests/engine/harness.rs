@@ -57,6 +57,7 @@ pub(crate) fn samples() -> Vec<(String, &'static [u8])> {
             [
                 "hello-http",
                 "echo-tcp",
+                "echo-udp",
                 "http-client",
                 "counter-cli",
                 "crash",
@@ -64,6 +65,7 @@ pub(crate) fn samples() -> Vec<(String, &'static [u8])> {
                 "memory-hog",
                 "cpu-hog",
                 "wasip1-hello",
+                "wasip1-echo",
             ]
             .into_iter()
             .map(|name| (name.to_owned(), workload(name)))
@@ -297,6 +299,21 @@ impl Node {
                 message,
                 ..
             } if failed == id => panic!("{message}"),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Starts a container that is not taken: the reason and what is said.
+    pub(crate) async fn refused(&mut self, config: ContainerConfig) -> (String, String) {
+        let id = config.id.clone();
+        self.start(config);
+        self.wait("StartFailed", |event| match event {
+            RuntimeEvent::StartFailed {
+                id: failed,
+                reason,
+                message,
+            } if Some(failed) == id.as_ref() => Some((reason.clone(), message.clone())),
             _ => None,
         })
         .await

@@ -2,7 +2,7 @@
 
 use io_wasm::network::NodeNetwork;
 use io_wasm::network::host::Loopback;
-use kubelet::runtime::{ContainerConfig, ProbeAction, RuntimeCommand, RuntimeEvent};
+use kubelet::runtime::{ContainerConfig, Mount, ProbeAction, RuntimeCommand, RuntimeEvent, Volume};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,6 +64,43 @@ async fn a_component_is_served_on_its_port() {
         log.contains("GET /healthz\n") && log.contains("panicking as asked"),
         "{log}"
     );
+    node.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mounted_at_the_document_root_is_served() {
+    let mut node = Node::new();
+    let pod = node.pod("pages").await;
+    let files = [("index.html", "<h1>mine</h1>"), ("css/site.css", "h1 {}")];
+    let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    let config = ContainerConfig {
+        ports: vec![8080],
+        mounts: vec![Mount {
+            path: "/usr/share/nginx/html".to_owned(),
+            volume: Volume::Files {
+                name: "html".to_owned(),
+                files: BTreeMap::from(files),
+            },
+            sub_path: String::new(),
+            read_only: true,
+        }],
+        ..container(&pod, "web", "nginx")
+    };
+    node.start(config.clone());
+    node.started(config.id.as_ref().unwrap()).await;
+    for (path, status, body) in [
+        ("/", 200, "<h1>mine</h1>"),
+        ("/index.html", 200, "<h1>mine</h1>"),
+        ("/css/site.css", 200, "h1 {}"),
+        ("/css", 301, ""),
+        ("/none.html", 404, "<h1>404 Not Found</h1>"),
+        ("/healthz", 404, "<h1>404 Not Found</h1>"),
+        ("/%2e%2e/%2e%2e/etc/hosts", 400, "<h1>400 Bad Request</h1>"),
+    ] {
+        let (got, text) = get(pod.ip, 8080, path).await;
+        assert_eq!(got, status, "{path}: {text}");
+        assert!(text.contains(body), "{path}: {text}");
+    }
     node.shut_down().await;
 }
 
@@ -177,13 +214,27 @@ async fn a_port_that_is_taken_is_said() {
 async fn http_and_tcp_probes_say_what_the_kubelet_would() {
     let mut node = Node::new();
     let (pod, config) = web(&mut node, "probed", &[8080]).await;
-    let http = |port, path: &str| ProbeAction::HttpGet {
+    let at = |host: &str, port, path: &str| ProbeAction::HttpGet {
+        host: host.to_owned(),
         port,
+        tls: false,
         path: path.to_owned(),
-        host: String::new(),
         headers: vec![("X-Custom".to_owned(), "1".to_owned())],
     };
+    let http = |port, path: &str| at("", port, path);
+    let tcp = |host: &str, port| ProbeAction::TcpSocket {
+        host: host.to_owned(),
+        port,
+    };
+    let mut secret = http(8080, "/");
+    if let ProbeAction::HttpGet { tls, .. } = &mut secret {
+        *tls = true;
+    }
     let ip = pod.ip;
+    let other = ip.to_string();
+    let nobody = "Get \"http://nobody.invalid:80/\": dial tcp: lookup nobody.invalid: no such host";
+    let no_tls =
+        format!("Get \"https://{ip}:8080/\": received corrupt message of type InvalidContentType");
     let refused = format!("Get \"http://{ip}:81/\": dial tcp {ip}:81: connect: connection refused");
     let late = format!(
         "Get \"http://{ip}:8080/delay/60000\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
@@ -203,8 +254,12 @@ async fn http_and_tcp_probes_say_what_the_kubelet_would() {
         ),
         (http(81, "/"), Some(refused.as_str())),
         (http(8080, "/delay/60000"), Some(late.as_str())),
-        (ProbeAction::TcpSocket { port: 8080 }, None),
-        (ProbeAction::TcpSocket { port: 81 }, Some(closed.as_str())),
+        (at(&other, 8080, "/healthz"), None),
+        (at("nobody.invalid", 80, "/"), Some(nobody)),
+        (secret, Some(no_tls.as_str())),
+        (tcp("", 8080), None),
+        (tcp(&other, 8080), None),
+        (tcp("", 81), Some(closed.as_str())),
     ] {
         let got = node.probe(&config, action.clone(), 1000).await;
         assert_eq!(got.as_deref(), failure, "{action:?}");

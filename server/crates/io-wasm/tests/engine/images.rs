@@ -298,18 +298,34 @@ async fn uploads_are_kept_by_digest_and_run() {
         1
     );
     node.shut_down().await;
-    // Damage on the disk is noticed before it is run.
+    // A program that was compiled is started without its image being read; one that was not is checked first.
     let blob = folder
         .0
         .join("images/blobs/sha256")
         .join(Digest::of(other).hex());
     std::fs::write(&blob, b"\0asm damaged").unwrap();
-    let error = engine
-        .images()
-        .resolve("example.com/counter:v1")
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("damaged"), "{error}");
+    for (case, (cache, code)) in [
+        (true, Ok(1)),
+        (false, Err("are damaged: upload the image again")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        if !cache {
+            std::fs::remove_dir_all(folder.0.join("cache")).unwrap();
+        }
+        let mut node = Node::with(open(), Loopback::default(), Folder::new());
+        let pod = node.pod(&format!("again-{case}")).await;
+        let config = container(&pod, "main", "example.com/counter:v1");
+        match code {
+            Ok(code) => assert_eq!(node.run(config).await.0.code, code),
+            Err(why) => {
+                let (_, message) = node.refused(config).await;
+                assert!(message.contains(why), "{message}");
+            }
+        }
+        node.shut_down().await;
+    }
     std::fs::write(folder.0.join("images/index.json"), b"{\"a\":").unwrap();
     assert!(Engine::new(EngineConfig::new(folder.0.clone(), Vec::new())).is_err());
 }

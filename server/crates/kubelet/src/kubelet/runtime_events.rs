@@ -1,10 +1,12 @@
 //! What the engine tells, passed to the pods concerned.
 
+use std::collections::BTreeSet;
+
 use shared::Millis;
 
 use super::Kubelet;
 use crate::context::Context;
-use crate::runtime::RuntimeEvent;
+use crate::runtime::{PodUid, RuntimeEvent};
 use crate::worker::Worker;
 
 impl Kubelet {
@@ -17,6 +19,12 @@ impl Kubelet {
             }
             RuntimeEvent::SandboxStopped { pod } => self.with(&pod, now, Worker::sandbox_stopped),
             RuntimeEvent::SandboxRemoved { pod } => self.with(&pod, now, Worker::sandbox_removed),
+            RuntimeEvent::ImageCompiling { image, message } => {
+                let waiting = self.images.waiting(&image);
+                self.for_image(waiting, now, |w, present, ctx| {
+                    w.image_compiling(&image, present, &message, ctx);
+                });
+            }
             event @ (RuntimeEvent::ImageReady { .. } | RuntimeEvent::ImageFailed { .. }) => {
                 self.image_event(event, now);
             }
@@ -93,7 +101,17 @@ impl Kubelet {
         now: Millis,
         act: impl Fn(&mut Worker, bool, &mut Context<'_>),
     ) {
-        let Some((present, waiters)) = self.images.answered(image, &mut self.out.commands) else {
+        let answered = self.images.answered(image, &mut self.out.commands);
+        self.for_image(answered, now, act);
+    }
+
+    fn for_image(
+        &mut self,
+        concerned: Option<(bool, BTreeSet<PodUid>)>,
+        now: Millis,
+        act: impl Fn(&mut Worker, bool, &mut Context<'_>),
+    ) {
+        let Some((present, waiters)) = concerned else {
             return;
         };
         for pod in waiters {

@@ -59,6 +59,7 @@ fn an_image_is_pulled_by_its_policy() {
               0.01 p: Pending 10.244.1.2 missing=ErrImageNeverPull(0) ok+=running(0) remote=ContainerCreating(0) [Network Initialized]
               0.01 Normal Created spec.containers{ok} Container created
               0.01 Normal Started spec.containers{ok} Container started
+              0.01 Normal Compiling spec.containers{remote} Compiling image "remote" (1 bytes)
               0.02 Normal Pulled spec.containers{remote} Successfully pulled image "remote"
               0.02 p: Pending 10.244.1.2 missing=ErrImageNeverPull(0) ok+=running(0) remote+=running(0) [Network Initialized]
               0.02 Normal Created spec.containers{remote} Container created

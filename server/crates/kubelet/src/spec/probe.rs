@@ -49,6 +49,7 @@ pub(crate) struct Header {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct TcpSocket {
+    pub(crate) host: String,
     pub(crate) port: Value,
 }
 

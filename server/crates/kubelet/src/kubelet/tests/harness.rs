@@ -375,6 +375,11 @@ impl Harness {
                 if !present_only {
                     self.pulled.insert(image.clone());
                 }
+                if here && image == "remote" {
+                    let message = format!("Compiling image \"{image}\" (1 bytes)");
+                    let image = image.clone();
+                    soon(5, RuntimeEvent::ImageCompiling { image, message });
+                }
                 let (reason, message) = if present_only {
                     (
                         "ErrImageNeverPull",
