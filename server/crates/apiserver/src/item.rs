@@ -4,6 +4,7 @@
 //! `metadata` come first in the stored bytes, so that the version is spliced in without parsing anything.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use shared::{Kind, Object, Revision, Status};
 use crate::{convert, scan};
 
 const METADATA: &[u8] = b"\"metadata\":{";
+/// The longest that a resourceVersion is with its name, in bytes.
+const VERSION_BYTES: usize = 42;
 
 /// An object of a known kind at a revision.
 #[derive(Clone, Debug)]
@@ -93,15 +96,29 @@ impl Item {
             let object = self.object()?;
             return serde_json::to_writer(out, object.value()).map_err(Status::internal);
         }
+        let (head, tail) = self.around_version()?;
+        out.reserve(self.room());
+        out.extend_from_slice(head);
+        self.write_version(out)?;
+        out.extend_from_slice(tail);
+        Ok(())
+    }
+
+    /// The stored text before and after the place of the resourceVersion.
+    fn around_version(&self) -> Result<(&[u8], &[u8]), Status> {
         let at = splice_point(&self.bytes).ok_or_else(|| {
             Status::internal(format!("a stored {} has no metadata", self.kind.kind))
         })?;
-        let (head, tail) = self.bytes.split_at(at);
-        out.reserve(self.bytes.len() + 40);
-        out.extend_from_slice(head);
-        out.extend_from_slice(format!("\"resourceVersion\":\"{}\",", self.revision).as_bytes());
-        out.extend_from_slice(tail);
-        Ok(())
+        Ok(self.bytes.split_at(at))
+    }
+
+    fn write_version(&self, out: &mut Vec<u8>) -> Result<(), Status> {
+        write!(out, "\"resourceVersion\":\"{}\",", self.revision).map_err(Status::internal)
+    }
+
+    /// Bytes that the JSON form needs at most, when the object is stored as it is shown.
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.len() + VERSION_BYTES
     }
 
     /// Appends the form that it has among the items of a list: as [`Self::write_json`], without `kind` and
@@ -122,17 +139,12 @@ impl Item {
             out.push(b'}');
             return Ok(());
         }
-        let from = out.len();
-        self.write_json(out)?;
-        // Stored objects begin with both, so that cutting them off needs no parsing.
-        let head = out.get(from..).and_then(|text| {
-            text.windows(METADATA.len())
-                .take(512)
-                .position(|w| w == METADATA)
-        });
-        if let Some(length) = head {
-            out.splice(from..from + length, [b'{']);
-        }
+        // Stored objects begin with both, so that leaving them out needs no parsing.
+        let (_, tail) = self.around_version()?;
+        out.push(b'{');
+        out.extend_from_slice(METADATA);
+        self.write_version(out)?;
+        out.extend_from_slice(tail);
         Ok(())
     }
 
