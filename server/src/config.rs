@@ -88,6 +88,11 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) api_address: IpAddr,
 
+    /// Who may come with a static bearer token: a file with lines of `token,user,uid,"group1,group2"`, as
+    /// kube-apiserver reads it. Without it, DATA/pki/tokens.csv, which holds a token of the admin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_auth_file: Option<PathBuf>,
+
     /// Port of the dashboard (HTTP, on loopback only); 0 picks a free one
     #[arg(long, value_name = "PORT", default_value_t = 7080)]
     pub(crate) dashboard_port: u16,

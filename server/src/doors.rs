@@ -16,6 +16,8 @@ use io_http::guard::Guard;
 use io_http::pki::Authority;
 use io_http::pulse::{About, Pulses};
 use io_http::registry::Registry;
+use io_http::serve::Door;
+use io_http::static_tokens::StaticTokens;
 use io_http::{kubeconfig, serve, tls};
 use io_wasm::Engine;
 use tokio::net::TcpListener;
@@ -72,6 +74,27 @@ fn acceptor(authority: &Authority, api_address: SocketAddr) -> Result<TlsAccepto
     )?)))
 }
 
+/// The tokens of `--token-auth-file`, or the cluster's own file with one of the admin.
+fn static_tokens(up: &Up, data_dir: &Path) -> Result<StaticTokens> {
+    if let Some(path) = &up.token_auth_file {
+        return Ok(StaticTokens::read(path)?);
+    }
+    let token = random_token()?;
+    Ok(StaticTokens::open(
+        &data_dir.join("pki/tokens.csv"),
+        || token,
+    )?)
+}
+
+/// 128 bits in hexadecimal.
+fn random_token() -> Result<String> {
+    Ok(format!(
+        "{:016x}{:016x}",
+        getrandom::u64()?,
+        getrandom::u64()?
+    ))
+}
+
 /// The registry over the engine's images, on the dashboard's port.
 fn registry(engine: &Engine, address: SocketAddr) -> Registry {
     let hosts = [format!("localhost:{}", address.port()), address.to_string()];
@@ -117,16 +140,13 @@ impl Doors {
             &admin,
         )?;
         let acceptor = acceptor(authority, api_address)?;
-        let state = ApiState::new(Arc::clone(api), Arc::clone(nodes) as Arc<_>);
+        let state = ApiState::new(Arc::clone(api), Arc::clone(nodes) as Arc<_>)
+            .with_tokens(static_tokens(up, data_dir)?);
         let (tasks, cancel) = (&house.tasks, &house.cancel);
-        let router = io_http::api::router(state.clone());
-        tasks.spawn(serve::serve(
-            self.api,
-            Some(acceptor),
-            router,
-            tasks.clone(),
-            cancel.clone(),
-        ));
+        let metrics = Arc::clone(api);
+        let door = Door::new(io_http::api::router(state.clone()))
+            .over_tls(acceptor, move || metrics.metrics().handshake_failed());
+        tasks.spawn(serve::serve(self.api, door, tasks.clone(), cancel.clone()));
 
         let about = About {
             api: format!("https://{api_address}"),
@@ -144,7 +164,7 @@ impl Doors {
             Arc::clone(nodes) as Arc<_>,
             about.clone(),
         );
-        let token = format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?);
+        let token = random_token()?;
         let router = io_http::dashboard::router(Dashboard {
             guard: Arc::new(Guard::new(dashboard_address, token)),
             assets: Assets(embedded::DIST),
@@ -157,8 +177,7 @@ impl Doors {
         });
         tasks.spawn(serve::serve(
             self.dashboard,
-            None,
-            router,
+            Door::new(router),
             tasks.clone(),
             cancel.clone(),
         ));

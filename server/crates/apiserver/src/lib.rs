@@ -20,6 +20,7 @@ mod create;
 mod delete;
 mod discovery;
 mod errors;
+mod frame;
 mod health;
 mod http;
 mod initial;
@@ -52,17 +53,15 @@ pub use admission::plugin_names;
 pub use answer::{Answer, COMMIT_ATTEMPTS_MAX, Connect, Each, Listing, Outcome, Proposal};
 pub use authz::{Attributes, Authorizer, Decision, Impersonation, Rules};
 pub use bootstrap::{CA_DESCRIPTION, EVENT_TTL_MS};
+pub use frame::{WatchEncoder, WatchFrame, Word};
 pub use health::Check;
 pub use http::{HttpRequest, NonResource, Parsed};
 pub use item::Item;
 pub use negotiate::{Include, Representation};
 pub use refuse::{MAX_BODY_BYTES, MAX_PATCH_OPS, too_large};
 pub use registry::Registry;
-pub use render::{Response, WatchEncoder};
+pub use render::Response;
 pub use selection::Selection;
 pub use server::{ApiServer, Config, Context, Observer, Phase, User};
 pub use token::{ISSUER, TokenError, TokenSigner};
-pub use watch::{
-    BOOKMARK_EVERY_S, Change, MIN_WATCH_TIMEOUT_S, WatchCursor, WatchFrame, WatchPlan, Word,
-    error_frame,
-};
+pub use watch::{BOOKMARK_EVERY_S, Change, MIN_WATCH_TIMEOUT_S, WatchCursor, WatchPlan};

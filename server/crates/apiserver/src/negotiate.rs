@@ -163,7 +163,7 @@ fn object_form(range: &Range<'_>, shape: &Shape) -> Option<Representation> {
     if range.kind == "application/yaml" && shape.verb != Verb::Watch && range.get("as").is_empty() {
         return Some(Representation::Yaml);
     }
-    if range.kind == PROTOBUF && shape.verb != Verb::Watch && range.get("as").is_empty() {
+    if range.kind == PROTOBUF && range.get("as").is_empty() {
         return Some(Representation::Protobuf);
     }
     if !is_json(range) {

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use shared::{Kind, Millis, Object, Revision, Status};
+use shared::{Kind, Millis, Object, Status};
 
 use crate::answer::{Answer, Listing};
 use crate::item::Item;
 use crate::negotiate::{Include, PROTOBUF, Representation};
 use crate::server::ApiServer;
 use crate::table;
-use crate::watch::{WatchFrame, Word};
 
 /// An HTTP response, without its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,6 @@ pub struct Response {
 
 pub(crate) const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
-const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 
 impl Response {
     pub(crate) fn new(code: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
@@ -192,6 +190,7 @@ fn list_json(list: &Listing) -> Result<Bytes, Status> {
     let head = json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(), "metadata": list_meta(list)});
     let mut out = serde_json::to_vec(&head).map_err(Status::internal)?;
     out.pop();
+    out.reserve(list.items.iter().map(|item| item.room() + 1).sum());
     out.extend_from_slice(b",\"items\":[");
     for (i, item) in list.items.iter().enumerate() {
         if i > 0 {
@@ -204,7 +203,7 @@ fn list_json(list: &Listing) -> Result<Bytes, Status> {
 }
 
 /// An object with nothing but its metadata.
-fn partial(object: &Object) -> Value {
+pub(crate) fn partial(object: &Object) -> Value {
     json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",
@@ -212,7 +211,7 @@ fn partial(object: &Object) -> Value {
     })
 }
 
-fn table_of(
+pub(crate) fn table_of(
     kind: &Kind,
     items: &[Item],
     include: Include,
@@ -242,79 +241,4 @@ fn table_of(
         "columnDefinitions": columns,
         "rows": rows,
     }))
-}
-
-/// Encodes the frames of one watch; the first Table carries the columns.
-#[derive(Debug)]
-pub struct WatchEncoder {
-    representation: Representation,
-    has_sent_columns: bool,
-}
-
-impl WatchEncoder {
-    /// An encoder for a representation.
-    #[must_use]
-    pub fn new(representation: Representation) -> Self {
-        Self {
-            representation,
-            has_sent_columns: false,
-        }
-    }
-
-    /// The `Content-Type` of the stream.
-    #[must_use]
-    pub fn content_type(&self) -> &'static str {
-        if matches!(self.representation, Representation::Table(_)) {
-            TABLE
-        } else {
-            JSON
-        }
-    }
-
-    /// One frame as a line of JSON.
-    ///
-    /// # Errors
-    /// 500 when the stored object is damaged.
-    pub fn encode(&mut self, frame: &WatchFrame, now: Millis) -> Result<Bytes, Status> {
-        let object = match self.representation {
-            Representation::Table(include) => {
-                let kind = frame.item.kind();
-                let items = if frame.word == Word::Bookmark {
-                    &[]
-                } else {
-                    std::slice::from_ref(&frame.item)
-                };
-                let with_columns = !std::mem::replace(&mut self.has_sent_columns, true);
-                let mut table = table_of(
-                    kind,
-                    items,
-                    include,
-                    now,
-                    version(frame.item.revision()),
-                    with_columns,
-                )?;
-                if frame.word == Word::Bookmark {
-                    bookmark_row(&mut table, frame.item.object()?);
-                }
-                table
-            }
-            Representation::Partial => partial(frame.item.object()?),
-            _ => return frame.json(),
-        };
-        Ok(Bytes::from(format!(
-            "{}\n",
-            json!({"type": frame.word.text(), "object": object})
-        )))
-    }
-}
-
-fn version(revision: Revision) -> Value {
-    json!({"resourceVersion": revision.to_string()})
-}
-
-/// A bookmark among tables is a row without cells, so that its annotations are seen.
-fn bookmark_row(table: &mut Value, bookmark: &Object) {
-    if let Some(rows) = table.get_mut("rows").and_then(Value::as_array_mut) {
-        rows.push(json!({"cells": [], "object": partial(bookmark)}));
-    }
 }

@@ -1,16 +1,16 @@
-//! watch: which events a watcher sees, and their frames, encoded once for all watchers of a representation.
+//! watch: which events a watcher sees. How they are written is in [`crate::frame`].
 //!
 //! The shell turns every committed event into one shared [`Change`] and hands it to each [`WatchCursor`] whose prefix
 //! it has. What a watcher sees of an object that enters or leaves its selection follows the original's watch cache:
 //! ADDED on entry, DELETED with the last state that was in view on exit.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::json;
-use shared::{Kind, Object, Revision, Status};
+use shared::{Kind, Revision, Status};
 use store::{Event, EventKind, Key, ReadError, Snapshot};
 
+use crate::frame::{Frames, WatchFrame, Word};
 use crate::item::Item;
 use crate::read::{not_from_the_future, parse_version};
 use crate::selection::Selection;
@@ -18,38 +18,12 @@ use crate::server::{ApiServer, Context, Phase, Target};
 use crate::{convert, refuse};
 
 /// How many events are read from history at once when a watcher catches up.
-const CATCH_UP_CHUNK: usize = 10_000;
+const CATCH_UP_CHUNK: usize = 1000;
 /// How often a watcher that asked for bookmarks gets one, in seconds.
 pub const BOOKMARK_EVERY_S: u64 = 60;
 /// The shortest time after which the server ends a watch that set no `timeoutSeconds`; the longest is twice that
 /// (`--min-request-timeout`).
 pub const MIN_WATCH_TIMEOUT_S: u64 = 1800;
-
-/// What a frame says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// Created, or moved into view.
-    Added,
-    /// Changed.
-    Modified,
-    /// Gone, or moved out of view.
-    Deleted,
-    /// Nothing up to this revision that was not sent.
-    Bookmark,
-}
-
-impl Word {
-    /// As the wire has it.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Added => "ADDED",
-            Self::Modified => "MODIFIED",
-            Self::Deleted => "DELETED",
-            Self::Bookmark => "BOOKMARK",
-        }
-    }
-}
 
 /// One committed event of an object, parsed and encoded at most once however many watch it.
 #[derive(Debug)]
@@ -58,7 +32,7 @@ pub struct Change {
     revision: Revision,
     current: Option<Item>,
     previous: Option<Item>,
-    frames: [OnceLock<Bytes>; 3],
+    pub(crate) frames: Frames,
 }
 
 impl Change {
@@ -75,7 +49,7 @@ impl Change {
             revision,
             current,
             previous,
-            frames: Default::default(),
+            frames: Frames::default(),
         }
     }
 
@@ -83,6 +57,13 @@ impl Change {
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// The kind of the object, as it is stored.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static Kind> {
+        let item = self.current.as_ref().or(self.previous.as_ref());
+        item.map(Item::kind)
     }
 
     /// The revision that it happened at.
@@ -102,67 +83,6 @@ impl Change {
     pub fn previous(&self) -> Option<&Item> {
         self.previous.as_ref()
     }
-}
-
-/// One frame of a watch, before it is encoded.
-#[derive(Clone, Debug)]
-pub struct WatchFrame {
-    /// What happened.
-    pub word: Word,
-    /// The object; for a bookmark one with nothing but a resourceVersion.
-    pub item: Item,
-    shared: Option<Arc<Change>>,
-}
-
-impl WatchFrame {
-    fn of(word: Word, item: Item) -> Self {
-        Self {
-            word,
-            item,
-            shared: None,
-        }
-    }
-
-    /// The parsed object; shared by all watchers who see the change in the same way.
-    ///
-    /// # Errors
-    /// 500 when the stored object is damaged.
-    pub fn object(&self) -> Result<Object, Status> {
-        let shared = self.shared.as_ref().filter(|_| self.word != Word::Deleted);
-        shared
-            .and_then(|change| change.current.as_ref())
-            .unwrap_or(&self.item)
-            .object()
-            .cloned()
-    }
-
-    /// The frame as a line of JSON; shared by all watchers who see the change in the same way.
-    ///
-    /// # Errors
-    /// 500 when the stored object is damaged.
-    pub fn json(&self) -> Result<Bytes, Status> {
-        let slot = self
-            .shared
-            .as_ref()
-            .and_then(|change| change.frames.get(self.word as usize));
-        if let Some(bytes) = slot.and_then(OnceLock::get) {
-            return Ok(bytes.clone());
-        }
-        let mut out = Vec::with_capacity(1024);
-        out.extend_from_slice(
-            format!("{{\"type\":\"{}\",\"object\":", self.word.text()).as_bytes(),
-        );
-        self.item.write_json(&mut out)?;
-        out.extend_from_slice(b"}\n");
-        let bytes = Bytes::from(out);
-        Ok(slot.map_or(bytes.clone(), |slot| slot.get_or_init(|| bytes).clone()))
-    }
-}
-
-/// The last frame of a watch that cannot go on, as a line of JSON.
-#[must_use]
-pub fn error_frame(status: &Status) -> Bytes {
-    Bytes::from(format!("{}\n", json!({"type": "ERROR", "object": status})))
 }
 
 /// Where a watcher is and what it wants to see.
@@ -226,7 +146,7 @@ impl WatchCursor {
             (None, None) => return Ok(None),
         };
         let shared = (!convert::is_converted(self.kind)).then(|| change.clone());
-        Ok(Some(WatchFrame { word, item, shared }))
+        Ok(Some(WatchFrame::new(word, item, shared)))
     }
 
     /// The item if it is in view. Judging the shared item parses it once for all watchers.
@@ -240,26 +160,24 @@ impl WatchCursor {
         Ok(self.selection.matches(item)?.then(|| item.clone()))
     }
 
-    /// What happened between its position and `snapshot`: to resume, or to close a gap.
+    /// What happened next between its position and `snapshot`: to resume, or to close a gap. A long gap is closed in
+    /// steps, so that no watcher holds all of it at a time: go on until [`Self::position`] is the snapshot's revision.
     ///
     /// # Errors
     /// 410 when the history is compacted away: the watcher has to list again.
     pub fn catch_up(&mut self, snapshot: &Snapshot) -> Result<Vec<WatchFrame>, Status> {
-        let mut frames = Vec::new();
-        loop {
-            let events = snapshot
-                .events_after(&self.prefix, self.position, CATCH_UP_CHUNK)
-                .map_err(|e| refuse_resume(&e))?;
-            let changes: Vec<Arc<Change>> = events
-                .iter()
-                .map(|e| Arc::new(Change::new(convert::storage_kind(self.kind), e)))
-                .collect();
-            frames.extend(self.next(&changes)?);
-            if events.len() < CATCH_UP_CHUNK {
-                self.advance(snapshot.revision());
-                return Ok(frames);
-            }
+        let events = snapshot
+            .events_after(&self.prefix, self.position, CATCH_UP_CHUNK)
+            .map_err(|e| refuse_resume(&e))?;
+        let changes: Vec<Arc<Change>> = events
+            .iter()
+            .map(|e| Arc::new(Change::new(convert::storage_kind(self.kind), e)))
+            .collect();
+        let frames = self.next(&changes)?;
+        if events.len() < CATCH_UP_CHUNK {
+            self.advance(snapshot.revision());
         }
+        Ok(frames)
     }
 
     /// A bookmark at its position.
@@ -280,7 +198,7 @@ impl WatchCursor {
         ) {
             metadata.insert("annotations".into(), json!({key: "true"}));
         }
-        WatchFrame::of(Word::Bookmark, Item::made(self.kind, object))
+        WatchFrame::new(Word::Bookmark, Item::made(self.kind, object), None)
     }
 }
 
@@ -380,7 +298,7 @@ fn initial_events(
     for kv in snapshot.iter(&cursor.prefix) {
         let item = target.item(kv);
         if cursor.selection.matches(&item)? {
-            frames.push(WatchFrame::of(Word::Added, item));
+            frames.push(WatchFrame::new(Word::Added, item, None));
         }
     }
     Ok(frames)

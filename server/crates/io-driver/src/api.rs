@@ -3,6 +3,7 @@
 //! Requests run in parallel, each over its own immutable snapshot; only the commit is serial, and the committer groups
 //! it. Phases are timed here, because the apiserver itself reads no clock, and recorded as hops of the request's trace.
 
+mod hub;
 mod in_process;
 mod trail;
 mod watching;
@@ -10,7 +11,8 @@ mod watching;
 use std::sync::Arc;
 
 use apiserver::{
-    Answer, ApiServer, COMMIT_ATTEMPTS_MAX, Connect, Context, Each, Outcome, Proposal, User,
+    Answer, ApiServer, COMMIT_ATTEMPTS_MAX, Connect, Context, Each, Outcome, Proposal, Response,
+    User,
 };
 use client::Request;
 use io_clock::Clock;
@@ -18,7 +20,7 @@ use io_disk::{CommitError, Handle};
 use shared::flow::TraceId;
 use shared::{Revision, Status};
 use store::Snapshot;
-use tokio::sync::broadcast;
+use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,9 +28,10 @@ pub use in_process::InProcess;
 pub use watching::Watching;
 
 use crate::flow::FlowLog;
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::metrics::{Answered, Metrics};
 use crate::seed::Seeds;
+use hub::Hub;
 use trail::Trail;
 
 /// The apiserver of this process.
@@ -40,7 +43,7 @@ pub struct Api {
     metrics: Metrics,
     seeds: Seeds,
     limits: Limits,
-    hub: broadcast::Sender<watching::Batch>,
+    hub: Hub,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -77,6 +80,38 @@ pub enum Reply {
     Connect(Connect),
 }
 
+impl Reply {
+    /// The HTTP code.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Answer { code, .. } => *code,
+            Self::Watch(_) | Self::Connect(_) => 200,
+        }
+    }
+}
+
+/// A request that was let in: its slot is free again when this is dropped.
+pub struct Ticket<'a> {
+    api: &'a Api,
+    mutates: bool,
+    start_us: u64,
+    _slot: Option<SemaphorePermit<'a>>,
+}
+
+impl Ticket<'_> {
+    /// Counts the request with the code and the size of its answer.
+    pub fn answered(self, request: &Request, code: u16, bytes: Option<usize>) {
+        self.api.count(request, code, self.start_us, bytes);
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.api.metrics.in_flight(self.mutates, -1);
+    }
+}
+
 impl Api {
     /// An apiserver over a store. Watches in progress are tasks of `tasks` and end with `cancel`.
     #[must_use]
@@ -97,7 +132,7 @@ impl Api {
             metrics: Metrics::default(),
             seeds,
             limits: Limits::default(),
-            hub: watching::hub(),
+            hub: Hub::default(),
             tasks,
             cancel,
         }
@@ -173,7 +208,31 @@ impl Api {
         self.store.fault()
     }
 
-    /// Handles a request to its end.
+    /// Lets a request in; it takes one of the slots until the ticket is dropped.
+    ///
+    /// # Errors
+    /// 429 when too many requests are in flight.
+    pub fn admit<'a>(&'a self, request: &Request) -> Result<Ticket<'a>, Status> {
+        let start_us = self.clock.host_us();
+        match self.limits.take(request) {
+            Ok(slot) => {
+                let mutates = request.verb.mutates();
+                self.metrics.in_flight(mutates, 1);
+                Ok(Ticket {
+                    api: self,
+                    mutates,
+                    start_us,
+                    _slot: slot,
+                })
+            }
+            Err(status) => {
+                self.count(request, status.code, start_us, None);
+                Err(status)
+            }
+        }
+    }
+
+    /// Handles a request to its end, for clients of this process.
     ///
     /// # Errors
     /// The refusal, as the API answers it; 429 when too many requests are in flight.
@@ -182,31 +241,48 @@ impl Api {
         asker: &Asker,
         request: &Request,
     ) -> Result<Reply, Status> {
-        let mutates = request.verb.mutates();
-        let start_us = self.clock.host_us();
-        let slot = self.limits.take(request).inspect_err(|status| {
-            self.answered(request, status.code, start_us);
-        })?;
-        self.metrics.in_flight(mutates, 1);
-        let mut trail = Trail::start(self, asker, request);
-        let reply = self.decide(asker, request, &mut trail).await;
-        self.metrics.in_flight(mutates, -1);
-        drop(slot);
+        let ticket = self.admit(request)?;
+        let reply = self.handle_admitted(asker, request).await;
         let code = match &reply {
-            Ok(Reply::Answer { code, .. }) => *code,
-            Ok(Reply::Watch(_) | Reply::Connect(_)) => 200,
+            Ok(reply) => reply.code(),
             Err(status) => status.code,
         };
-        trail.finish(reply.as_ref().err());
-        self.answered(request, code, start_us);
+        ticket.answered(request, code, None);
         reply
     }
 
-    fn answered(&self, request: &Request, code: u16, start_us: u64) {
+    /// Handles a request whose ticket the caller holds, to keep its slot until the answer is rendered.
+    ///
+    /// # Errors
+    /// The refusal, as the API answers it.
+    pub async fn handle_admitted(
+        self: &Arc<Self>,
+        asker: &Asker,
+        request: &Request,
+    ) -> Result<Reply, Status> {
+        let mut trail = Trail::start(self, asker, request);
+        let reply = self.decide(asker, request, &mut trail).await;
+        trail.finish(reply.as_ref().err());
+        reply
+    }
+
+    /// Makes an answer's body, beside the threads that serve everybody when it is a large one.
+    pub async fn render(&self, answer: &Answer, work: impl FnOnce() -> Response) -> Response {
+        let is_large = matches!(answer, Answer::List(list) if limits::is_large_list(list));
+        self.limits.work(is_large, work).await
+    }
+
+    /// Counts a request that was answered before it was handled, or that took too long.
+    pub fn count_refused(&self, request: &Request, code: u16) {
+        self.count(request, code, self.clock.host_us(), None);
+    }
+
+    fn count(&self, request: &Request, code: u16, start_us: u64, bytes: Option<usize>) {
         self.metrics.answered(Answered {
             request,
             code,
             duration_us: self.clock.host_us().saturating_sub(start_us),
+            bytes,
         });
     }
 
@@ -218,7 +294,8 @@ impl Api {
     ) -> Result<Reply, Status> {
         for attempt in 1.. {
             let snapshot = self.store.snapshot();
-            let (outcome, warnings) = {
+            let is_large = limits::is_large(request, self.server.registry(), &snapshot);
+            let decide = || {
                 let mut ctx = Context::new(
                     &asker.user,
                     self.clock.now(),
@@ -226,8 +303,10 @@ impl Api {
                     &snapshot,
                     trail,
                 );
-                (self.server.handle(request, &mut ctx)?, ctx.warnings)
+                let outcome = self.server.handle(request, &mut ctx);
+                outcome.map(|outcome| (outcome, ctx.warnings))
             };
+            let (outcome, warnings) = self.limits.work(is_large, decide).await?;
             trail.leave();
             match outcome {
                 Outcome::Answer(answer, code) => {
@@ -241,12 +320,14 @@ impl Api {
                 Outcome::Watch(plan) => {
                     return Ok(Reply::Watch(Box::new(Watching::open(
                         Arc::clone(self),
+                        request,
                         plan,
                     ))));
                 }
                 Outcome::Each(each) => return self.each(asker, each, warnings).await,
                 Outcome::Commit(proposal) => {
-                    if let Some((answer, code)) = self.commit(*proposal, attempt, trail).await? {
+                    let done = self.commit(request, *proposal, attempt, trail).await?;
+                    if let Some((answer, code)) = done {
                         return Ok(Reply::Answer {
                             answer,
                             code,
@@ -262,6 +343,7 @@ impl Api {
     /// Commits; `None` when somebody else was faster and the request is to be decided anew.
     async fn commit(
         &self,
+        request: &Request,
         proposal: Proposal,
         attempt: usize,
         trail: &mut Trail<'_>,
@@ -270,8 +352,8 @@ impl Api {
         match self.store.commit(proposal.txn.clone()).await {
             Ok(committed) => {
                 let end_us = self.clock.host_us();
-                self.metrics
-                    .committed(end_us.saturating_sub(start_us), committed.revision);
+                let took_us = end_us.saturating_sub(start_us);
+                self.metrics.committed(request, took_us, committed.revision);
                 trail.committed(&committed, start_us, end_us);
                 Ok(Some(proposal.answer(&committed)))
             }

@@ -1,14 +1,19 @@
 //! How many requests may be worked on at a time, and which of them never have to wait.
 
+use apiserver::{Listing, Registry};
 use client::{Request, Verb};
 use shared::Status;
 use shared::status::Details;
+use store::Snapshot;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Writes in flight at a time (kube-apiserver's `--max-mutating-requests-inflight`).
 pub const MUTATING_IN_FLIGHT_MAX: usize = 200;
 /// Reads in flight at a time (kube-apiserver's `--max-requests-inflight`).
 pub const READING_IN_FLIGHT_MAX: usize = 400;
+/// Objects from which on a collection is read and written off the threads that serve everybody.
+const LARGE_FROM: usize = 200;
 /// When to come again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -17,6 +22,7 @@ const RETRY_AFTER_S: u32 = 1;
 pub struct Limits {
     mutating: Semaphore,
     reading: Semaphore,
+    large: Semaphore,
 }
 
 impl Default for Limits {
@@ -24,6 +30,7 @@ impl Default for Limits {
         Self {
             mutating: Semaphore::new(MUTATING_IN_FLIGHT_MAX),
             reading: Semaphore::new(READING_IN_FLIGHT_MAX),
+            large: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
         }
     }
 }
@@ -54,6 +61,46 @@ impl Limits {
             })
         })
     }
+
+    /// Does a piece of work; a large one where it does not hold up the runtime's threads, and no more of them at a
+    /// time than there are cores, so that health checks, leases and small requests always find a thread.
+    pub async fn work<T>(&self, is_large: bool, work: impl FnOnce() -> T) -> T {
+        let is_threaded = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if !is_large || !is_threaded {
+            return work();
+        }
+        // The semaphore is never closed.
+        let _turn = self.large.acquire().await;
+        tokio::task::block_in_place(work)
+    }
+}
+
+/// Whether an answer is so long that others should not have to wait until it is written.
+#[must_use]
+pub fn is_large_list(list: &Listing) -> bool {
+    list.items.len() > LARGE_FROM
+}
+
+/// Whether a request is about so many objects that others should not have to wait for it.
+#[must_use]
+pub fn is_large(request: &Request, registry: &Registry, snapshot: &Snapshot) -> bool {
+    let reads_many = matches!(
+        request.verb,
+        Verb::List | Verb::Watch | Verb::DeleteCollection
+    );
+    let is_page = (1..=LARGE_FROM).contains(&request.options.limit);
+    if !reads_many || is_page || !request.name.is_empty() {
+        return false;
+    }
+    let Some(kind) = registry.find(&request.kind) else {
+        return false;
+    };
+    let mut prefix = kind.storage_prefix();
+    if !request.namespace.is_empty() {
+        prefix.push_str(&request.namespace);
+        prefix.push('/');
+    }
+    snapshot.iter(&prefix).nth(LARGE_FROM).is_some()
 }
 
 #[cfg(test)]

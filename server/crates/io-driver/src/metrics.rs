@@ -1,10 +1,16 @@
 //! The apiserver's metrics, under the original's names, and the load figures for the dashboard.
 
-use std::collections::VecDeque;
+mod labels;
+mod process;
+mod text;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use apiserver::Change;
+use client::Request;
 use parking_lot::Mutex;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,76 +22,31 @@ use prometheus_client::registry::{Registry, Unit};
 /// How many durations the load figures are taken from.
 const RECENT_MAX: usize = 2048;
 
-/// What a request was about; at most one set of labels per verb, resource and code that was really used.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    verb: &'static str,
-    group: String,
-    version: String,
-    resource: String,
-    subresource: String,
-    scope: &'static str,
-    component: &'static str,
-    dry_run: &'static str,
-    code: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DurationLabels {
-    verb: &'static str,
-    group: String,
-    version: String,
-    resource: String,
-    subresource: String,
-    scope: &'static str,
-    component: &'static str,
-    dry_run: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    request_kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WatchLabels {
-    group: String,
-    version: String,
-    resource: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StoreLabels {
-    operation: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ObjectLabels {
-    group: &'static str,
-    resource: &'static str,
-}
-
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Counters and histograms of one apiserver.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
-    durations: Histograms<DurationLabels>,
-    in_flight: Family<KindLabels, Gauge>,
-    commits: Histograms<StoreLabels>,
-    watch_events: Family<WatchLabels, Counter>,
-    watch_bytes: Histograms<WatchLabels>,
-    authentications: Family<ResultLabels, Counter>,
-    objects: Family<ObjectLabels, Gauge>,
+    requests: Family<labels::Answer, Counter>,
+    durations: Histograms<labels::Duration>,
+    sli_durations: Histograms<labels::About>,
+    response_sizes: Histograms<labels::About>,
+    body_sizes: Histograms<labels::Size>,
+    long_running: Family<labels::About, Gauge>,
+    in_flight: Family<labels::InFlight, Gauge>,
+    handshake_errors: Counter,
+    authentications: Family<labels::Attempt, Counter>,
+    decisions: Family<labels::Decision, Counter>,
+    admissions: Histograms<labels::Admission>,
+    commits: Histograms<labels::Operation>,
+    commit_counts: Family<labels::Operation, Counter>,
+    watch_events: Family<labels::Watched, Counter>,
+    watch_bytes: Histograms<labels::Watched>,
+    dispatched: Family<labels::Stored, Counter>,
+    cache_revision: Family<labels::Stored, Gauge>,
+    objects: Family<labels::Stored, Gauge>,
     size: Gauge<i64, AtomicI64>,
-    watchers: Gauge<i64, AtomicI64>,
     revision: Gauge<i64, AtomicI64>,
     recent: Mutex<Recent>,
 }
@@ -100,85 +61,22 @@ struct Recent {
 #[derive(Clone, Copy, Debug)]
 pub struct Answered<'a> {
     /// What it was.
-    pub request: &'a client::Request,
+    pub request: &'a Request,
     /// HTTP status code.
     pub code: u16,
     /// How long it took, in microseconds.
     pub duration_us: u64,
+    /// Bytes of the answer before compression; `None` for streams and in-process clients.
+    pub bytes: Option<usize>,
 }
 
-/// The verb as the original's metrics have it (`apiserver/pkg/endpoints/metrics`).
-fn verb(request: &client::Request) -> &'static str {
-    use client::{PatchKind, Verb};
-    if ["exec", "attach", "portforward", "proxy", "log"].contains(&request.subresource.as_str()) {
-        return "CONNECT";
-    }
-    let is_apply = match &request.body {
-        client::Body::Patch(kind, _) => *kind == PatchKind::Apply,
-        client::Body::Encoded { content_type, .. } => {
-            content_type.starts_with(PatchKind::Apply.content_type())
-        }
-        _ => false,
-    };
-    match request.verb {
-        Verb::Get => "GET",
-        Verb::List => "LIST",
-        Verb::Watch => "WATCH",
-        Verb::Create => "POST",
-        Verb::Update => "PUT",
-        Verb::Patch if is_apply => "APPLY",
-        Verb::Patch => "PATCH",
-        Verb::Delete => "DELETE",
-        Verb::DeleteCollection => "DELETECOLLECTION",
-    }
-}
+/// A request that lasts, such as a watch: counted until it is dropped.
+#[derive(Debug)]
+pub struct LongRunning(Gauge);
 
-fn scope(request: &client::Request) -> &'static str {
-    if !request.name.is_empty() || request.verb == client::Verb::Create {
-        "resource"
-    } else if request.namespace.is_empty() {
-        "cluster"
-    } else {
-        "namespace"
-    }
-}
-
-impl DurationLabels {
-    fn of(request: &client::Request) -> Self {
-        Self {
-            verb: verb(request),
-            group: request.kind.group.clone(),
-            version: request.kind.version.clone(),
-            resource: request.kind.plural.clone(),
-            subresource: request.subresource.clone(),
-            scope: scope(request),
-            component: "apiserver",
-            dry_run: if request.options.dry_run { "All" } else { "" },
-        }
-    }
-
-    fn with_code(&self, code: u16) -> RequestLabels {
-        let Self {
-            verb,
-            group,
-            version,
-            resource,
-            subresource,
-            scope,
-            component,
-            dry_run,
-        } = self.clone();
-        RequestLabels {
-            verb,
-            group,
-            version,
-            resource,
-            subresource,
-            scope,
-            component,
-            dry_run,
-            code,
-        }
+impl Drop for LongRunning {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -186,8 +84,12 @@ fn latency() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 18))
 }
 
-fn sizes() -> Histogram {
+fn frame_sizes() -> Histogram {
     Histogram::new(exponential_buckets(1024.0, 2.0, 8))
+}
+
+fn sizes() -> Histogram {
+    Histogram::new(exponential_buckets(1000.0, 10.0, 7))
 }
 
 impl Default for Metrics {
@@ -196,23 +98,36 @@ impl Default for Metrics {
             registry: Registry::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(latency),
+            sli_durations: Family::new_with_constructor(latency),
+            response_sizes: Family::new_with_constructor(sizes),
+            body_sizes: Family::new_with_constructor(sizes),
+            long_running: Family::default(),
             in_flight: Family::default(),
-            commits: Family::new_with_constructor(latency),
-            watch_events: Family::default(),
-            watch_bytes: Family::new_with_constructor(sizes),
+            handshake_errors: Counter::default(),
             authentications: Family::default(),
+            decisions: Family::default(),
+            admissions: Family::new_with_constructor(latency),
+            commits: Family::new_with_constructor(latency),
+            commit_counts: Family::default(),
+            watch_events: Family::default(),
+            watch_bytes: Family::new_with_constructor(frame_sizes),
+            dispatched: Family::default(),
+            cache_revision: Family::default(),
             objects: Family::default(),
             size: Gauge::default(),
-            watchers: Gauge::default(),
             revision: Gauge::default(),
             recent: Mutex::default(),
         };
-        metrics.registered().registered_store()
+        metrics
+            .with_requests()
+            .with_access()
+            .with_watches()
+            .with_store()
     }
 }
 
 impl Metrics {
-    fn registered(mut self) -> Self {
+    fn with_requests(mut self) -> Self {
         let r = &mut self.registry;
         let requests = "Requests answered, by verb, resource and code";
         r.register("apiserver_request", requests, self.requests.clone());
@@ -222,16 +137,73 @@ impl Metrics {
             Unit::Seconds,
             self.durations.clone(),
         );
+        r.register_with_unit(
+            "apiserver_request_sli_duration",
+            "Time from request to answer, of requests that end by themselves",
+            Unit::Seconds,
+            self.sli_durations.clone(),
+        );
+        r.register(
+            "apiserver_response_sizes",
+            "Sizes of answers before compression, in bytes",
+            self.response_sizes.clone(),
+        );
+        r.register_with_unit(
+            "apiserver_request_body_size",
+            "Sizes of request bodies",
+            Unit::Bytes,
+            self.body_sizes.clone(),
+        );
+        r.register(
+            "apiserver_longrunning_requests",
+            "Open watches",
+            self.long_running.clone(),
+        );
         r.register(
             "apiserver_current_inflight_requests",
             "Requests being worked on",
             self.in_flight.clone(),
         );
+        let build = [
+            ("major", "1"),
+            ("minor", "36"),
+            ("platform", "wasm"),
+            ("program", "glasshouse"),
+        ];
+        let build = Info::new(build.to_vec());
+        r.register("kubernetes_build", "The version of Kubernetes", build);
+        r.register_collector(Box::new(process::Process));
+        self
+    }
+
+    fn with_access(mut self) -> Self {
+        let r = &mut self.registry;
         r.register(
-            "apiserver_registered_watchers",
-            "Open watches",
-            self.watchers.clone(),
+            "apiserver_tls_handshake_errors",
+            "Connections that ended before TLS was established",
+            self.handshake_errors.clone(),
         );
+        r.register(
+            "authentication_attempts",
+            "Requests by whether their credentials were believed",
+            self.authentications.clone(),
+        );
+        r.register(
+            "apiserver_authorization_decisions",
+            "Requests by whether they were allowed",
+            self.decisions.clone(),
+        );
+        r.register_with_unit(
+            "apiserver_admission_step_admission_duration",
+            "Time that admission took",
+            Unit::Seconds,
+            self.admissions.clone(),
+        );
+        self
+    }
+
+    fn with_watches(mut self) -> Self {
+        let r = &mut self.registry;
         r.register(
             "apiserver_watch_events",
             "Events sent to watches over HTTP",
@@ -243,28 +215,30 @@ impl Metrics {
             self.watch_bytes.clone(),
         );
         r.register(
-            "authentication_attempts",
-            "Requests by whether their credentials were believed",
-            self.authentications.clone(),
+            "apiserver_watch_cache_events_dispatched",
+            "Committed events that were handed to the watches, by resource",
+            self.dispatched.clone(),
         );
-        let build = [
-            ("major", "1"),
-            ("minor", "36"),
-            ("platform", "wasm"),
-            ("program", "glasshouse"),
-        ];
-        let build = Info::new(build.to_vec());
-        r.register("kubernetes_build", "The version of Kubernetes", build);
+        r.register(
+            "apiserver_watch_cache_resource_version",
+            "Newest revision that was handed to the watches, by resource",
+            self.cache_revision.clone(),
+        );
         self
     }
 
-    fn registered_store(mut self) -> Self {
+    fn with_store(mut self) -> Self {
         let r = &mut self.registry;
         r.register_with_unit(
             "etcd_request_duration",
             "Time from proposal to durable commit",
             Unit::Seconds,
             self.commits.clone(),
+        );
+        r.register(
+            "etcd_requests",
+            "Durable commits, by operation and resource",
+            self.commit_counts.clone(),
         );
         r.register(
             "apiserver_resource_objects",
@@ -287,11 +261,19 @@ impl Metrics {
 
     /// Counts an answered request.
     pub fn answered(&self, a: Answered<'_>) {
-        let labels = DurationLabels::of(a.request);
+        let about = labels::About::of(a.request);
+        let seconds = a.duration_us as f64 / 1e6;
+        if !matches!(about.verb, "WATCH" | "CONNECT") {
+            self.sli_durations.get_or_create(&about).observe(seconds);
+        }
+        if let Some(bytes) = a.bytes {
+            self.response_sizes
+                .get_or_create(&about)
+                .observe(bytes as f64);
+        }
+        let labels = labels::Duration::of(about, a.request);
+        self.durations.get_or_create(&labels).observe(seconds);
         self.requests.get_or_create(&labels.with_code(a.code)).inc();
-        self.durations
-            .get_or_create(&labels)
-            .observe(a.duration_us as f64 / 1e6);
         let mut recent = self.recent.lock();
         recent.count += 1;
         if recent.durations_us.len() >= RECENT_MAX {
@@ -300,31 +282,88 @@ impl Metrics {
         recent.durations_us.push_back(a.duration_us);
     }
 
+    /// Notes the size of a request's body, in bytes.
+    pub fn received(&self, request: &Request, bytes: usize) {
+        self.body_sizes
+            .get_or_create(&labels::Size::of(request))
+            .observe(bytes as f64);
+    }
+
+    /// Counts a request that lasts, until what is returned is dropped.
+    #[must_use]
+    pub fn long_running(&self, request: &Request) -> LongRunning {
+        let gauge = self
+            .long_running
+            .get_or_create(&labels::About::of(request))
+            .clone();
+        gauge.inc();
+        LongRunning(gauge)
+    }
+
+    /// Notes that a client's TLS handshake failed.
+    pub fn handshake_failed(&self) {
+        self.handshake_errors.inc();
+    }
+
+    /// Notes whether a user was allowed what they asked for.
+    pub fn decided(&self, user: &str, is_allowed: bool) {
+        self.decisions
+            .get_or_create(&labels::Decision::of(user, is_allowed))
+            .inc();
+    }
+
+    /// Notes how long admission took and whether it refused.
+    pub fn admitted(&self, request: &Request, duration_us: u64, is_rejected: bool) {
+        let labels = labels::Admission {
+            r#type: "admit",
+            operation: labels::operation(request),
+            rejected: if is_rejected { "true" } else { "false" },
+        };
+        self.admissions
+            .get_or_create(&labels)
+            .observe(duration_us as f64 / 1e6);
+    }
+
     /// Notes that so many requests are being worked on.
     pub fn in_flight(&self, mutating: bool, change: i64) {
         let request_kind = if mutating { "mutating" } else { "readOnly" };
         self.in_flight
-            .get_or_create(&KindLabels { request_kind })
+            .get_or_create(&labels::InFlight { request_kind })
             .inc_by(change);
     }
 
     /// Notes a durable commit and the revision it made.
-    pub fn committed(&self, duration_us: u64, revision: shared::Revision) {
+    pub fn committed(&self, request: &Request, duration_us: u64, revision: shared::Revision) {
+        let labels = labels::Operation::of(request);
         self.commits
-            .get_or_create(&StoreLabels { operation: "txn" })
+            .get_or_create(&labels)
             .observe(duration_us as f64 / 1e6);
-        self.revision
-            .set(i64::try_from(revision.0).unwrap_or(i64::MAX));
+        self.commit_counts.get_or_create(&labels).inc();
+        self.revision.set(level(revision.0));
     }
 
-    /// Notes that a watch was opened or closed.
-    pub fn watchers(&self, change: i64) {
-        self.watchers.inc_by(change);
+    /// Notes changes that were handed to the watches.
+    pub fn dispatched(&self, changes: &[Arc<Change>]) {
+        let mut told = BTreeMap::new();
+        for change in changes {
+            if let Some(kind) = change.kind() {
+                let (count, revision) = told.entry((kind.group, kind.plural)).or_insert((0, 0));
+                *count += 1;
+                *revision = change.revision().0;
+            }
+        }
+        for ((group, resource), (count, revision)) in told {
+            let labels = labels::Stored { group, resource };
+            self.dispatched.get_or_create(&labels).inc_by(count);
+            self.cache_revision
+                .get_or_create(&labels)
+                .set(level(revision));
+        }
     }
 
     /// Notes events that were sent to a watch at a time.
     pub fn watch_events(&self, kind: &shared::KindRef, events: usize, bytes: usize) {
-        let labels = WatchLabels {
+        let labels = labels::Watched {
             group: kind.group.clone(),
             version: kind.version.clone(),
             resource: kind.plural.clone(),
@@ -341,24 +380,23 @@ impl Metrics {
     pub fn authenticated(&self, believed: bool) {
         let result = if believed { "success" } else { "failure" };
         self.authentications
-            .get_or_create(&ResultLabels { result })
+            .get_or_create(&labels::Attempt { result })
             .inc();
     }
 
     /// Counts what the store holds, before it is told by [`Self::text`].
     pub fn count_objects(&self, registry: &apiserver::Registry, snapshot: &store::Snapshot) {
         for kind in registry.kinds() {
-            let labels = ObjectLabels {
+            let labels = labels::Stored {
                 group: kind.group,
                 resource: kind.plural,
             };
             let stored = snapshot.iter(&kind.storage_prefix()).count();
             self.objects
                 .get_or_create(&labels)
-                .set(i64::try_from(stored).unwrap_or(i64::MAX));
+                .set(level(stored as u64));
         }
-        self.size
-            .set(i64::try_from(snapshot.size_bytes()).unwrap_or(i64::MAX));
+        self.size.set(level(snapshot.size_bytes()));
     }
 
     /// How many requests were answered since the start, and the 99th percentile of the recent ones in microseconds.
@@ -374,15 +412,24 @@ impl Metrics {
         (recent.count, p99)
     }
 
-    /// Everything in the text format of `/metrics`.
+    /// Everything in the text format that a client takes, and what that format is called.
     ///
     /// # Errors
     /// Never in practice: writing to a string cannot fail.
-    pub fn text(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+    pub fn text(&self, accept: &str) -> Result<(String, &'static str), std::fmt::Error> {
+        let mut open = String::new();
+        encode(&mut open, &self.registry)?;
+        Ok(if text::wants_open_metrics(accept) {
+            (open, text::OPEN_METRICS)
+        } else {
+            (text::prometheus(&open), text::PROMETHEUS)
+        })
     }
+}
+
+/// A value that a gauge can hold.
+fn level(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -393,25 +440,40 @@ mod tests {
     fn requests_are_counted_under_the_originals_names() {
         let metrics = Metrics::default();
         let pods = shared::KindRef::new("", "v1", "pods");
-        let request = client::Request::list(pods.clone(), "a");
+        let request = Request::list(pods.clone(), "a");
         for duration_us in 1..=100 {
             metrics.answered(Answered {
                 request: &request,
                 code: 200,
                 duration_us,
+                bytes: Some(500),
             });
         }
         metrics.watch_events(&pods, 3, 2000);
-        metrics.committed(700, shared::Revision(9));
+        let create = Request::create(pods, serde_json::json!({}));
+        metrics.committed(&create, 700, shared::Revision(9));
+        metrics.admitted(&create, 20, true);
+        metrics.decided("system:node:a", false);
         metrics.authenticated(false);
         metrics.in_flight(true, 1);
-        let text = metrics.text().unwrap();
+        let lasting = metrics.long_running(&request);
+        drop(metrics.long_running(&request));
+        let (text, format) = metrics.text("").unwrap();
+        assert!(format.starts_with("text/plain; version=0.0.4"));
+        drop(lasting);
         for line in [
             r#"apiserver_request_total{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver",dry_run="",code="200"} 100"#,
             r#"apiserver_request_duration_seconds_count{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver",dry_run=""} 100"#,
+            r#"apiserver_request_sli_duration_seconds_count{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver"} 100"#,
+            r#"apiserver_response_sizes_sum{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver"} 50000"#,
+            r#"apiserver_longrunning_requests{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver"} 1"#,
+            r#"apiserver_admission_step_admission_duration_seconds_count{type="admit",operation="CREATE",rejected="true"} 1"#,
+            r#"apiserver_authorization_decisions_total{type="Node",decision="denied"} 1"#,
+            "# TYPE process_cpu_seconds_total counter",
             r#"apiserver_current_inflight_requests{request_kind="mutating"} 1"#,
             r#"apiserver_watch_events_total{group="",version="v1",resource="pods"} 3"#,
-            r#"etcd_request_duration_seconds_count{operation="txn"} 1"#,
+            r#"etcd_request_duration_seconds_count{operation="create",group="",resource="pods"} 1"#,
+            r#"etcd_requests_total{operation="create",group="",resource="pods"} 1"#,
             r#"authentication_attempts_total{result="failure"} 1"#,
             r#"kubernetes_build_info{major="1",minor="36""#,
         ] {

@@ -27,6 +27,7 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
+use client::Request as ApiRequest;
 use http_body_util::{BodyExt, Limited};
 use io_driver::api::{Api, Asker, Reply};
 use io_driver::backstage::Nodes;
@@ -34,6 +35,7 @@ use shared::Status;
 use tokio::time::{Duration, timeout};
 
 use crate::serve::Peer;
+use crate::static_tokens::StaticTokens;
 use stream::Sending;
 
 /// How long a request may take (kube-apiserver's `--request-timeout`); watches and logs are not requests that end.
@@ -45,6 +47,8 @@ pub struct ApiState {
     api: Arc<Api>,
     nodes: Arc<dyn Nodes>,
     rates: Arc<usage::Rates>,
+    tokens: Arc<StaticTokens>,
+    time: Duration,
     /// Who everybody is at this door, and what they are called in the flow log; by their certificates when `None`.
     identity: Option<(User, String)>,
 }
@@ -61,8 +65,25 @@ impl ApiState {
             api,
             nodes,
             rates,
+            tokens: Arc::default(),
+            time: REQUEST_TIMEOUT,
             identity: None,
         }
+    }
+
+    /// The same for clients that may show one of these tokens as well.
+    #[must_use]
+    pub fn with_tokens(self, tokens: StaticTokens) -> Self {
+        Self {
+            tokens: Arc::new(tokens),
+            ..self
+        }
+    }
+
+    /// The same with another time that a request may take, its body included.
+    #[must_use]
+    pub fn with_request_timeout(self, time: Duration) -> Self {
+        Self { time, ..self }
     }
 
     /// The same behind a door that has checked its clients itself: they are all this user.
@@ -85,14 +106,9 @@ pub async fn handle(state: ApiState, request: Request) -> Response<Body> {
     let (mut head, body) = request.into_parts();
     let seeds = (state.api.seed(), state.api.seed());
     let audit_id = finish::audit_id(&head.headers, seeds);
-    let response = match read(body).await {
-        Ok(bytes) => {
-            // The upgrade is in the head's extensions, and only a WebSocket's handshake takes it out.
-            let socket = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
-            respond(&state, &head, &bytes, socket.ok()).await
-        }
-        Err(status) => refuse(&status),
-    };
+    // The upgrade is in the head's extensions, and only a WebSocket's handshake takes it out.
+    let socket = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
+    let response = respond(&state, &head, body, socket.ok()).await;
     finish::finish(response, &head.method, audit_id)
 }
 
@@ -106,25 +122,16 @@ async fn read(body: Body) -> Result<Bytes, Status> {
     }
 }
 
+/// Who asks and what for is known from the head alone; the body is read once the request has a slot, and within its
+/// time.
 async fn respond(
     state: &ApiState,
     head: &Parts,
-    bytes: &[u8],
+    body: Body,
     socket: Option<WebSocketUpgrade>,
 ) -> Response<Body> {
-    let asker = state.asker(&head.headers, head.extensions.get::<Peer>());
-    state.api.metrics().authenticated(asker.is_ok());
-    let asker = match asker {
-        Ok(asker) => asker,
-        Err(status) => return rendered(state.api.server().refuse(&status)),
-    };
-    let accept: Vec<&str> = head
-        .headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .collect();
-    let accept = accept.join(",");
+    let server = state.api.server();
+    let accept = accepted(&head.headers);
     let http = HttpRequest {
         method: head.method.as_str(),
         path: head.uri.path(),
@@ -133,18 +140,50 @@ async fn respond(
         accept: &accept,
         user_agent: text(&head.headers, &USER_AGENT),
         if_none_match: text(&head.headers, &IF_NONE_MATCH),
-        body: bytes,
+        body: &[],
     };
-    let answer = answer(state, head, &http, &asker, socket);
-    match timeout(REQUEST_TIMEOUT, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(status)) => rendered(state.api.server().refuse(&status)),
-        Err(_) => refuse(&Status::failure(
-            504,
-            "Timeout",
-            "Timeout: request did not complete within the allotted timeout",
-        )),
-    }
+    let parsed = server.parse(&http);
+    let asker = state.asker(&head.headers, head.extensions.get::<Peer>());
+    state.api.metrics().authenticated(asker.is_ok());
+    let asker = match asker {
+        Ok(asker) => asker,
+        Err(status) => {
+            if let Ok(Parsed::Resource(request)) = &parsed {
+                state.api.count_refused(request, status.code);
+            }
+            return rendered(server.refuse(&status));
+        }
+    };
+    let chosen = parsed.and_then(|parsed| {
+        let representation = server.negotiate(&http, &parsed)?;
+        Ok((parsed, representation))
+    });
+    let response = match chosen {
+        Ok((Parsed::Resource(request), representation)) => {
+            let call = Call {
+                state,
+                head,
+                http,
+                asker: &asker,
+                representation,
+            };
+            call.within_time(*request, body, socket).await
+        }
+        Ok((Parsed::NonResource(what), representation)) => {
+            match non_resource(state, &what, &http, representation, &asker) {
+                Ok(response) => Ok(packed(response, &head.headers).await),
+                Err(status) => Err(status),
+            }
+        }
+        Err(status) => Err(status),
+    };
+    response.unwrap_or_else(|status| rendered(server.refuse(&status)))
+}
+
+fn accepted(headers: &HeaderMap) -> String {
+    let all = headers.get_all(ACCEPT).iter();
+    let all: Vec<&str> = all.filter_map(|v| v.to_str().ok()).collect();
+    all.join(",")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
@@ -154,42 +193,103 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
         .unwrap_or_default()
 }
 
-async fn answer(
-    state: &ApiState,
-    head: &Parts,
-    http: &HttpRequest<'_>,
-    asker: &Asker,
-    socket: Option<WebSocketUpgrade>,
-) -> Result<Response<Body>, Status> {
-    let server = state.api.server();
-    let parsed = server.parse(http)?;
-    let representation = server.negotiate(http, &parsed)?;
-    let request = match &parsed {
-        Parsed::NonResource(what) => {
-            let response = non_resource(state, what, http, representation, asker)?;
-            return Ok(packed(response, &head.headers).await);
+/// A request about objects, on its way.
+struct Call<'a> {
+    state: &'a ApiState,
+    head: &'a Parts,
+    http: HttpRequest<'a>,
+    asker: &'a Asker,
+    representation: Representation,
+}
+
+impl Call<'_> {
+    /// Answers within the time that a request has, its body included.
+    async fn within_time(
+        &self,
+        mut request: ApiRequest,
+        body: Body,
+        socket: Option<WebSocketUpgrade>,
+    ) -> Result<Response<Body>, Status> {
+        let answer = self.answer(&mut request, body, socket);
+        if let Ok(answered) = timeout(self.state.time, answer).await {
+            return answered;
         }
-        Parsed::Resource(request) => request,
-    };
-    match state.api.handle(asker, request).await? {
-        Reply::Answer {
-            answer,
-            code,
-            warnings,
-        } => {
-            let now = state.api.clock().now();
-            let response = server.render(representation, &answer, code, now, &warnings);
-            Ok(packed(response, &head.headers).await)
+        let why = "Timeout: request did not complete within the allotted timeout";
+        let status = Status::failure(504, "Timeout", why);
+        self.state.api.count_refused(&request, status.code);
+        Err(status)
+    }
+
+    /// The slot is held until the answer is rendered.
+    async fn answer(
+        &self,
+        request: &mut ApiRequest,
+        body: Body,
+        socket: Option<WebSocketUpgrade>,
+    ) -> Result<Response<Body>, Status> {
+        let api = &self.state.api;
+        let ticket = api.admit(request)?;
+        let reply = match read(body).await {
+            Ok(bytes) => {
+                self.take_in(request, &bytes);
+                let reply = api.handle_admitted(self.asker, request).await;
+                reply.map(|reply| (reply, bytes))
+            }
+            Err(status) => Err(status),
+        };
+        let (reply, bytes) = match reply {
+            Ok(answered) => answered,
+            Err(status) => {
+                ticket.answered(request, status.code, None);
+                return Err(status);
+            }
+        };
+        let code = reply.code();
+        match reply {
+            Reply::Answer {
+                answer,
+                code,
+                warnings,
+            } => {
+                let now = api.clock().now();
+                let render = || {
+                    api.server()
+                        .render(self.representation, &answer, code, now, &warnings)
+                };
+                let response = api.render(&answer, render).await;
+                ticket.answered(request, code, Some(response.body.len()));
+                Ok(packed(response, &self.head.headers).await)
+            }
+            Reply::Watch(watching) => {
+                ticket.answered(request, code, None);
+                let encoder = api
+                    .server()
+                    .watch_encoder(self.representation, &request.kind);
+                let sending = Sending::new(*watching, request.kind.clone(), encoder);
+                Ok(match socket {
+                    Some(socket) => sending.respond_over(socket, &self.head.headers),
+                    None => sending.respond(),
+                })
+            }
+            Reply::Connect(connect) => {
+                ticket.answered(request, code, None);
+                let http = HttpRequest {
+                    body: &bytes,
+                    ..self.http
+                };
+                connect::respond(self.state, connect, self.head, &http, socket).await
+            }
         }
-        Reply::Watch(watching) => {
-            let api = Arc::clone(&state.api);
-            let sending = Sending::new(*watching, request.kind.clone(), representation, api);
-            Ok(match socket {
-                Some(socket) => sending.respond_over(socket, &head.headers),
-                None => sending.respond(),
-            })
+    }
+
+    fn take_in(&self, request: &mut ApiRequest, bytes: &Bytes) {
+        if !bytes.is_empty() {
+            self.state.api.metrics().received(request, bytes.len());
+            request.body = client::Body::Encoded {
+                content_type: self.http.content_type.to_owned(),
+                bytes: bytes.to_vec(),
+            };
         }
-        Reply::Connect(connect) => connect::respond(state, connect, head, http, socket).await,
     }
 }
 
@@ -216,10 +316,10 @@ fn non_resource(
         server.authorize_path(http, &asker.user, &snapshot)?;
         let metrics = state.api.metrics();
         metrics.count_objects(server.registry(), &snapshot);
-        let text = metrics.text().map_err(Status::internal)?;
+        let (text, content_type) = metrics.text(http.accept).map_err(Status::internal)?;
         return Ok(Rendered {
             code: 200,
-            content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            content_type,
             headers: Vec::new(),
             body: text.into(),
         });

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod assets;
+mod attended;
 pub mod dashboard;
 pub mod guard;
 pub mod https;
@@ -15,6 +16,7 @@ pub mod pulse;
 pub mod registry;
 pub mod serve;
 mod spdy;
+pub mod static_tokens;
 pub mod stream;
 pub mod tls;
 pub mod tokens;

@@ -1,8 +1,9 @@
 //! Watches: what each watcher is told while objects come, change, leave its selection and go.
 
 use crate::harness::{Cluster, frames};
+use apiserver::{Include, Representation, WatchEncoder};
 use serde_json::json;
-use shared::Revision;
+use shared::{KindRef, Millis, Revision};
 
 const MAPS: &str = "/api/v1/namespaces/rec/configmaps";
 
@@ -116,7 +117,8 @@ fn a_watch_resumes_where_it_was_or_is_told_that_it_cannot() {
         "{}",
         error.message
     );
-    assert!(String::from_utf8_lossy(&apiserver::error_frame(&error)).starts_with("{\"object\":{"));
+    let line = WatchEncoder::new(Representation::Json).error(&error);
+    assert!(String::from_utf8_lossy(&line).starts_with("{\"object\":{"));
     let future = cluster
         .watch(&format!("{MAPS}?watch=1&resourceVersion=99999"))
         .expect_err("refused");
@@ -152,8 +154,23 @@ fn shared_changes_tell_the_same_as_history_and_are_encoded_once() {
         first.cursor.next(&changes).expect("frames"),
         second.cursor.next(&changes).expect("frames"),
     );
-    let (a, b) = (a[0].json().expect("bytes"), b[0].json().expect("bytes"));
-    assert_eq!(a.as_ptr(), b.as_ptr());
+    let maps = KindRef::new("", "v1", "configmaps");
+    for form in [
+        Representation::Json,
+        Representation::Partial,
+        Representation::Protobuf,
+        Representation::Table(Include::Metadata),
+        Representation::Table(Include::None),
+    ] {
+        let encode = |frame| {
+            let mut encoder = cluster.server.watch_encoder(form, &maps);
+            // The first frame of a table has the columns, which belong to one watch alone.
+            encoder.encode(frame, Millis(0)).expect("bytes");
+            encoder.encode(frame, Millis(0)).expect("bytes")
+        };
+        let (a, b) = (encode(&a[0]), encode(&b[0]));
+        assert_eq!((a.as_ptr(), a.len()), (b.as_ptr(), b.len()), "{form:?}");
+    }
     assert!(first.cursor.next(&changes).expect("frames").is_empty());
     assert_eq!(first.cursor.position(), Revision(from.0 + 1));
     assert!(
@@ -189,4 +206,89 @@ fn deletes_carry_the_last_state_at_the_revision_of_the_delete() {
         (object.revision(), object.at("/data/a")),
         (cluster.store.revision(), Some(&json!("1")))
     );
+}
+
+#[test]
+fn a_long_gap_is_closed_in_steps() {
+    const WRITES: usize = 2500;
+    let mut cluster = Cluster::new();
+    cluster.send("POST", MAPS, r#"{"metadata":{"name":"x"}}"#);
+    let from = cluster.store.revision();
+    let mut plan = cluster
+        .watch(&format!("{MAPS}?watch=1&resourceVersion={from}"))
+        .expect("a watch");
+    for n in 0..WRITES {
+        let body = format!(r#"{{"metadata":{{"name":"x"}},"data":{{"n":"{n}"}}}}"#);
+        cluster.send("PUT", &format!("{MAPS}/x"), &body);
+    }
+    let (snapshot, mut seen) = (cluster.store.snapshot(), Vec::new());
+    while plan.cursor.position() < snapshot.revision() {
+        let frames = plan.cursor.catch_up(&snapshot).expect("history");
+        assert!(frames.len() <= 1000, "{} at a time", frames.len());
+        seen.extend(frames.iter().map(|f| f.item.revision().0));
+    }
+    let want: Vec<u64> = (1..=WRITES as u64).map(|n| from.0 + n).collect();
+    assert_eq!(seen, want);
+}
+
+#[test]
+fn typed_clients_are_told_in_protobuf() {
+    let mut cluster = Cluster::new();
+    cluster.send(
+        "POST",
+        MAPS,
+        r#"{"metadata":{"name":"x"},"data":{"a":"1"}}"#,
+    );
+    let plan = cluster.watch(&format!("{MAPS}?watch=1")).expect("a watch");
+    let maps = KindRef::new("", "v1", "configmaps");
+    let mut encoder = cluster
+        .server
+        .watch_encoder(Representation::Protobuf, &maps);
+    assert_eq!(
+        encoder.content_type(),
+        "application/vnd.kubernetes.protobuf;stream=watch"
+    );
+    let frame = encoder.encode(&plan.initial[0], Millis(0)).expect("bytes");
+    let (word, object) = event(&frame);
+    assert_eq!(
+        (word.as_str(), &object["kind"]),
+        ("ADDED", &json!("ConfigMap"))
+    );
+    assert_eq!(object["data"], json!({"a": "1"}));
+    assert_eq!(
+        object["metadata"]["resourceVersion"],
+        json!(cluster.store.revision().to_string())
+    );
+    let (word, object) = event(&encoder.error(&shared::Status::expired("too old")));
+    assert_eq!((word.as_str(), &object["code"]), ("ERROR", &json!(410)));
+}
+
+/// Reads `meta.v1.WatchEvent` as client-go does: length, type (1), object (2) with its raw bytes (1).
+fn event(frame: &[u8]) -> (String, serde_json::Value) {
+    let (length, message) = frame.split_first_chunk::<4>().expect("a length");
+    assert_eq!(u32::from_be_bytes(*length) as usize, message.len());
+    let (word, rest) = bytes(message, 0x0a);
+    let (extension, rest) = bytes(rest, 0x12);
+    assert!(rest.is_empty());
+    let (raw, rest) = bytes(extension, 0x0a);
+    assert!(rest.is_empty());
+    let object = schema::Schema::built_in()
+        .decode_protobuf(raw)
+        .expect("an object");
+    (String::from_utf8(word.to_vec()).expect("text"), object)
+}
+
+/// One field of bytes, and what follows it.
+fn bytes(message: &[u8], key: u8) -> (&[u8], &[u8]) {
+    assert_eq!(message[0], key);
+    let (mut length, mut at, mut shift) = (0, 1, 0);
+    loop {
+        length |= usize::from(message[at] & 0x7f) << shift;
+        shift += 7;
+        at += 1;
+        if message[at - 1] & 0x80 == 0 {
+            break;
+        }
+    }
+    message[at..].split_at(length)
 }

@@ -89,6 +89,7 @@ impl<'a> Trail<'a> {
     /// Records the hops.
     pub(super) fn finish(mut self, refused: Option<&Status>) {
         self.leave();
+        self.count(refused);
         self.join_cause();
         let Some(trace) = self.trace else { return };
         let mut outcome = refused.map_or(Outcome::Done, |s| self.ending(s));
@@ -147,6 +148,33 @@ impl<'a> Trail<'a> {
                 Some(revision),
                 Outcome::Done,
             );
+        }
+    }
+
+    /// Counts what was decided on the way.
+    fn count(&self, refused: Option<&Status>) {
+        let metrics = &self.api.metrics;
+        let last = self.phases.last().map(|(phase, ..)| *phase);
+        let ended_in = |phase| refused.is_some() && last == Some(phase);
+        // A request that lost a race went through its phases again; it counts once.
+        let latest = |wanted| {
+            self.phases
+                .iter()
+                .rev()
+                .find(|(phase, ..)| *phase == wanted)
+        };
+        let counted = [Phase::Authorization, Phase::Admission];
+        for (phase, start, end) in counted.into_iter().filter_map(latest) {
+            match phase {
+                Phase::Authorization => {
+                    let is_denied = ended_in(*phase) && refused.is_some_and(|s| s.code == 403);
+                    metrics.decided(&self.asker.user.name, !is_denied);
+                }
+                Phase::Admission => {
+                    metrics.admitted(self.request, end.saturating_sub(*start), ended_in(*phase))
+                }
+                _ => {}
+            }
         }
     }
 

@@ -1,35 +1,29 @@
-//! Watches in progress, and the hub that feeds them.
+//! Watches in progress.
 //!
-//! The hub turns every committed event into one shared change and sends it to all watches. A watch that falls behind
-//! the hub's window closes the gap from the store's history, without holding up anybody else; when the history is
-//! compacted away too, it ends with 410.
+//! Every committed event becomes one shared change, which the hub hands to those it concerns. A watch that falls behind
+//! the hub's window closes the gap from the store's history, a step at a time, without holding up anybody else; when
+//! the history is compacted away too, it ends with 410.
 
 use std::sync::Arc;
 
 use apiserver::{
     BOOKMARK_EVERY_S, Change, MIN_WATCH_TIMEOUT_S, WatchCursor, WatchFrame, WatchPlan, Word,
 };
-use client::WatchEvent;
+use client::{Request, WatchEvent};
 use shared::live;
-use shared::{Millis, Revision, Status};
+use shared::{KindRef, Millis, Revision, Status};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
+use super::hub::Batch;
 use crate::client::WatchItem;
+use crate::metrics::LongRunning;
 
-/// Batches of changes that a watch may fall behind before it reads history instead.
-const BATCHES_BEHIND_MAX: usize = 1024;
 /// Events taken from history at a time.
 const EVENTS_AT_A_TIME: usize = 4096;
-
-/// Changes that were committed together or shortly after each other, in order.
-pub(super) type Batch = Arc<[Arc<Change>]>;
-
-/// A place where every watch hears of every change.
-pub(super) fn hub() -> broadcast::Sender<Batch> {
-    broadcast::Sender::new(BATCHES_BEHIND_MAX)
-}
+/// Frames that are made at a time, when many changes are waiting.
+const FRAMES_AT_A_TIME: usize = 256;
 
 impl Api {
     /// Feeds the watches until cancelled. One task of the process runs this.
@@ -52,12 +46,12 @@ impl Api {
                     Some(last) if events.len() >= EVENTS_AT_A_TIME => last.kv.mod_revision,
                     _ => snapshot.revision(),
                 };
-                let batch: Batch = events
+                let changes: Vec<Arc<Change>> = events
                     .iter()
                     .filter_map(|e| self.server.change(e))
                     .collect();
-                // Nobody listening is no failure.
-                let _ = self.hub.send(batch);
+                self.hub.publish(&changes);
+                self.metrics.dispatched(&changes);
             }
         }
     }
@@ -70,14 +64,23 @@ pub struct Watching {
     initial: Option<Vec<WatchFrame>>,
     error: Option<Status>,
     live: broadcast::Receiver<Batch>,
-    bookmark_at: Option<Millis>,
+    /// Whether history is to be read up to the present before the hub is listened to.
+    is_behind: bool,
+    is_over: bool,
+    wants_bookmarks: bool,
+    /// When to look whether it is at the present. The hub does not tell a watch of other kinds, so a quiet one would
+    /// stand at a revision that is compacted some day.
+    refresh_at: Millis,
+    /// Whether a bookmark is due once it is at the present.
+    owes_bookmark: bool,
     ends_at: Millis,
+    /// Counts it among the requests that last.
+    _counted: LongRunning,
 }
 
 impl Watching {
-    pub(super) fn open(api: Arc<Api>, plan: WatchPlan) -> Self {
-        let live = api.hub.subscribe();
-        api.metrics.watchers(1);
+    pub(super) fn open(api: Arc<Api>, request: &Request, plan: WatchPlan) -> Self {
+        let live = api.hub.subscribe(plan.cursor.prefix());
         let now = api.clock.now();
         let timeout_s = match plan.timeout_seconds {
             0 => MIN_WATCH_TIMEOUT_S + api.seeds.next() % MIN_WATCH_TIMEOUT_S,
@@ -88,59 +91,105 @@ impl Watching {
             initial: Some(plan.initial),
             error: plan.error,
             live,
-            bookmark_at: plan.bookmarks.then(|| now.plus_secs(BOOKMARK_EVERY_S)),
+            // There is a gap between the snapshot that the request was decided over and the subscription.
+            is_behind: true,
+            is_over: false,
+            wants_bookmarks: plan.bookmarks,
+            refresh_at: now.plus_secs(BOOKMARK_EVERY_S),
+            owes_bookmark: false,
             ends_at: now.plus_secs(timeout_s),
+            _counted: api.metrics.long_running(request),
             api,
         }
     }
 
     /// The next frames, in order; `None` when the watch is over. An error is the last thing it says. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Vec<WatchFrame>, Status>> {
-        if let Some(mut frames) = self.initial.take() {
-            if let Some(status) = self.error.take() {
-                self.ends_at = Millis(0);
-                return Some(Err(status));
-            }
-            // Closes the gap between the snapshot that the request was decided over and the subscription.
-            return Some(self.catch_up().map(|more| {
-                frames.extend(more);
-                frames
-            }));
+        if let Some(status) = self.error.take() {
+            self.is_over = true;
+            return Some(Err(status));
         }
-        loop {
-            let timer = self
-                .bookmark_at
-                .map_or(self.ends_at, |at| at.min(self.ends_at));
-            let frames = tokio::select! {
-                biased;
-                () = self.api.cancel.cancelled() => return None,
-                batch = self.live.recv() => match batch {
-                    Ok(batch) => self.cursor.next(&batch),
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up(),
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                },
-                () = self.api.clock.sleep_until(timer) => {
-                    let now = self.api.clock.now();
-                    if now >= self.ends_at {
-                        return None;
-                    }
-                    self.bookmark_at = self.bookmark_at.map(|_| now.plus_secs(BOOKMARK_EVERY_S));
-                    Ok(vec![self.cursor.bookmark()])
-                }
+        if let Some(frames) = self.initial.take_if(|frames| !frames.is_empty()) {
+            return Some(Ok(frames));
+        }
+        while !self.is_over {
+            let frames = if self.is_behind {
+                // A long gap without anything to see is many steps; others have their turn between them.
+                tokio::task::yield_now().await;
+                self.step()
+            } else {
+                self.listen().await
             };
             match frames {
                 Ok(frames) if frames.is_empty() => {}
                 Ok(frames) => return Some(Ok(frames)),
                 Err(status) => {
-                    self.ends_at = Millis(0);
+                    self.is_over = true;
                     return Some(Err(status));
                 }
             }
         }
+        None
     }
 
-    fn catch_up(&mut self) -> Result<Vec<WatchFrame>, Status> {
-        self.cursor.catch_up(&self.api.snapshot())
+    /// One step through history towards the present.
+    fn step(&mut self) -> Result<Vec<WatchFrame>, Status> {
+        let snapshot = self.api.snapshot();
+        let mut frames = self.cursor.catch_up(&snapshot)?;
+        self.is_behind = self.cursor.position() < snapshot.revision();
+        if !self.is_behind && std::mem::take(&mut self.owes_bookmark) {
+            frames.push(self.cursor.bookmark());
+        }
+        Ok(frames)
+    }
+
+    /// Waits for what happens next.
+    async fn listen(&mut self) -> Result<Vec<WatchFrame>, Status> {
+        let timer = self.refresh_at.min(self.ends_at);
+        tokio::select! {
+            biased;
+            () = self.api.cancel.cancelled() => self.is_over = true,
+            batch = self.live.recv() => match batch {
+                Ok(batch) => return self.take_in(batch),
+                Err(broadcast::error::RecvError::Lagged(_)) => self.is_behind = true,
+                Err(broadcast::error::RecvError::Closed) => self.is_over = true,
+            },
+            () = self.api.clock.sleep_until(timer) => {
+                let now = self.api.clock.now();
+                self.is_over = now >= self.ends_at;
+                self.is_behind = true;
+                self.owes_bookmark = self.wants_bookmarks;
+                self.refresh_at = now.plus_secs(BOOKMARK_EVERY_S);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Takes in a batch and what is waiting behind it, so that a watch which many changes came for is woken once.
+    fn take_in(&mut self, batch: Batch) -> Result<Vec<WatchFrame>, Status> {
+        let mut frames = self.cursor.next(&batch)?;
+        while frames.len() < FRAMES_AT_A_TIME {
+            match self.live.try_recv() {
+                Ok(batch) => frames.extend(self.cursor.next(&batch)?),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {
+                    self.is_behind = true;
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(frames)
+    }
+
+    /// The cluster clock's time: what ages in tables are counted to.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.api.clock.now()
+    }
+
+    /// Counts events that were sent at a time, and their bytes.
+    pub fn sent(&self, kind: &KindRef, events: usize, bytes: usize) {
+        self.api.metrics.watch_events(kind, events, bytes);
     }
 
     /// Delivers to an in-process client until it is gone or the watch is over.
@@ -162,12 +211,6 @@ impl Watching {
                 }
             }
         }
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.api.metrics.watchers(-1);
     }
 }
 
