@@ -1,4 +1,4 @@
-//! Figures of the built product: start to ready, pod create to Running, API rates, idle cost.
+//! Figures of the built product: start to ready, pod create to Running, idle cost.
 //!
 //! Run by `cargo xtask bench`. One JSON line a figure; CPU-seconds beside wall time, because a busy machine stretches
 //! only the latter.
@@ -8,22 +8,20 @@
     reason = "a bench reads the clock and waits for idle time to pass"
 )]
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use client::{Interest, Request};
 use e2e::Cluster;
+use e2e::load::{Figure, report};
 use e2e::measure::{figure, percentile};
 use io_driver::client::{Client, WatchItem, WatchStream};
 use serde_json::{Value, json};
 use shared::{KindRef, Revision};
-use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 const STARTS: usize = 5;
 const PODS_ONE_BY_ONE: usize = 60;
-const CREATES_PER_CLIENT: usize = 60;
 const IDLE: Duration = Duration::from_secs(20);
 
 fn main() -> Result<()> {
@@ -35,13 +33,22 @@ fn main() -> Result<()> {
         ("start", start as fn(&tokio::runtime::Runtime) -> Result<()>),
         ("idle", idle),
         ("pods", pods),
-        ("creates", creates),
     ] {
         if name.contains(&filter) {
             run(&runtime)?;
         }
     }
     Ok(())
+}
+
+/// What kube-apiserver 1.36.2 and etcd 3.6 need without scheduler and controllers.
+const REFERENCES: &[(&str, f64)] = &[
+    ("start to ready, 3 nodes, empty: p50", 3950.0),
+    ("idle, 3 nodes: RSS", 312.0),
+];
+
+fn beside(figure: Figure) {
+    report(&[vec![figure.beside(REFERENCES)]], &[]);
 }
 
 /// Row 22: from the process's start to the line that says ready, empty data directory, three nodes.
@@ -52,16 +59,14 @@ fn start(_: &tokio::runtime::Runtime) -> Result<()> {
         let _cluster = Cluster::start(3)?;
         samples.push(begin.elapsed().as_secs_f64() * 1000.0);
     }
-    figure(
-        "start to ready, 3 nodes, empty: p50",
-        percentile(&mut samples, 0.5),
-        "ms",
-    );
-    figure(
-        "start to ready, 3 nodes, empty: max",
-        percentile(&mut samples, 1.0),
-        "ms",
-    );
+    for (name, share) in [("p50", 0.5), ("max", 1.0)] {
+        let scenario = format!("start to ready, 3 nodes, empty: {name}");
+        beside(Figure::less(
+            scenario,
+            percentile(&mut samples, share),
+            "ms",
+        ));
+    }
     Ok(())
 }
 
@@ -72,8 +77,13 @@ fn idle(_: &tokio::runtime::Runtime) -> Result<()> {
     std::thread::sleep(IDLE);
     let after = cluster.usage()?;
     let share = (after.cpu_seconds - before.cpu_seconds) / IDLE.as_secs_f64() * 100.0;
-    figure("idle, 3 nodes: RSS", after.rss_bytes as f64 / 1e6, "MB");
-    figure("idle, 3 nodes: CPU", share, "% of a core");
+    let rss = after.rss_bytes as f64 / 1e6;
+    beside(Figure::less("idle, 3 nodes: RSS".into(), rss, "MB"));
+    beside(Figure::less(
+        "idle, 3 nodes: CPU".into(),
+        share,
+        "% of a core",
+    ));
     Ok(())
 }
 
@@ -147,66 +157,4 @@ async fn running(watch: &mut WatchStream, name: &str) -> Result<()> {
             return Ok(());
         }
     }
-}
-
-/// Row 5: creates of ConfigMaps and of Pods that nobody schedules, 1, 10 and 100 clients, HTTPS, durable.
-fn creates(runtime: &tokio::runtime::Runtime) -> Result<()> {
-    let cluster = Cluster::start(1)?;
-    for clients in [1, 10, 100] {
-        let before = cluster.usage()?;
-        let begin = Instant::now();
-        let mut samples = runtime.block_on(create_all(&cluster, clients))?;
-        let seconds = begin.elapsed().as_secs_f64();
-        let count = samples.len() as f64;
-        let cpu = cluster.usage()?.cpu_seconds - before.cpu_seconds;
-        figure(
-            &format!("create pod, {clients} clients: rate"),
-            count / seconds,
-            "1/s",
-        );
-        figure(
-            &format!("create pod, {clients} clients: p50"),
-            percentile(&mut samples, 0.5),
-            "ms",
-        );
-        figure(
-            &format!("create pod, {clients} clients: p99"),
-            percentile(&mut samples, 0.99),
-            "ms",
-        );
-        figure(
-            &format!("create pod, {clients} clients: CPU a write"),
-            cpu / count * 1000.0,
-            "ms",
-        );
-    }
-    Ok(())
-}
-
-async fn create_all(cluster: &Cluster, clients: usize) -> Result<Vec<f64>> {
-    let mut tasks = JoinSet::new();
-    for number in 0..clients {
-        let client = Arc::new(cluster.client("bench", TaskTracker::new())?);
-        tasks.spawn(async move {
-            let mut samples = Vec::with_capacity(CREATES_PER_CLIENT);
-            for i in 0..CREATES_PER_CLIENT {
-                let mut body = pod(
-                    &format!("c{clients}-{number}-{i}"),
-                    "glasshouse.dev/hello-http:latest",
-                );
-                body["spec"]["schedulerName"] = "nobody".into();
-                let begin = Instant::now();
-                client
-                    .call(Request::create(pods_kind(), body), None)
-                    .await?;
-                samples.push(begin.elapsed().as_secs_f64() * 1000.0);
-            }
-            anyhow::Ok(samples)
-        });
-    }
-    let mut all = Vec::new();
-    while let Some(samples) = tasks.join_next().await {
-        all.extend(samples??);
-    }
-    Ok(all)
 }

@@ -6,7 +6,9 @@
 pub mod api;
 pub mod browser;
 pub mod cluster;
+pub mod kubeconfig;
 pub mod kubectl;
+pub mod load;
 pub mod measure;
 pub mod peer;
 pub mod script;
