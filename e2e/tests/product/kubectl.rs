@@ -1,6 +1,6 @@
 //! What stock kubectl prints: a long script with recorded expectations, and the minors that people have installed.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use e2e::Cluster;
@@ -11,14 +11,14 @@ const COMMANDS: &str = include_str!("kubectl/commands.txt");
 /// Fewer cases than this would mean that the file is not read as it should be.
 const CASES_MIN: usize = 200;
 
-#[test]
-fn commands_print_what_the_documentation_says() -> Result<()> {
+/// The whole script, on a cluster of its own.
+fn commands_print_what_the_documentation_says(program: &Path) -> Result<()> {
     let cluster = Cluster::start(2)?;
     let cases = parse(COMMANDS);
     assert!(cases.len() >= CASES_MIN, "only {} cases", cases.len());
     let mut wrong = Vec::new();
     for case in &cases {
-        let out = cluster.kubectl_output(None, &case.command, &case.input)?;
+        let out = cluster.kubectl_output(Some(program), &case.command, &case.input)?;
         let (stdout, stderr) = (
             String::from_utf8_lossy(&out.stdout),
             String::from_utf8_lossy(&out.stderr),
@@ -42,12 +42,38 @@ fn commands_print_what_the_documentation_says() -> Result<()> {
     Ok(())
 }
 
+/// `explain --recursive` finds the schema of every resource that discovery lists.
+fn every_kind_is_explained(cluster: &Cluster, program: &Path) -> Result<()> {
+    let listed = cluster.kubectl_output(Some(program), "api-resources --no-headers", "")?;
+    let listed = String::from_utf8(listed.stdout)?;
+    assert!(listed.lines().count() > 60, "{listed}");
+    for line in listed.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [name, .., version, _, kind] = words[..] else {
+            panic!("api-resources prints {line}");
+        };
+        let ask = format!("explain {name} --recursive --api-version={version}");
+        let out = cluster.kubectl_output(Some(program), &ask, "")?;
+        let text = String::from_utf8_lossy(&out.stdout);
+        let fields = text
+            .lines()
+            .skip_while(|l| !l.starts_with("FIELDS:"))
+            .count();
+        assert!(
+            text.contains(&format!("KIND:       {kind}")) && fields > 3,
+            "kubectl {ask}:\n{text}{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+    Ok(())
+}
+
 const MANIFEST: &str = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
     "replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}},
     "spec": {"containers": [{"name": "main", "image": "nginx"}]}}}}"#;
 
 /// What every minor must manage on its own cluster: the ways in which kubectl reads, writes, watches and explains.
-fn ordinary_day(program: PathBuf, version: &str) -> Result<()> {
+fn ordinary_day(program: &Path, version: &str) -> Result<()> {
     let cluster = Cluster::start(1)?;
     for (line, input, words) in [
         ("version", "", version),
@@ -85,7 +111,7 @@ fn ordinary_day(program: PathBuf, version: &str) -> Result<()> {
         ("delete deployment web", "", "deleted"),
         ("wait pods -l app=web --for=delete --timeout=60s", "", ""),
     ] {
-        let out = cluster.kubectl_output(Some(&program), line, input)?;
+        let out = cluster.kubectl_output(Some(program), line, input)?;
         let text = String::from_utf8_lossy(&out.stdout);
         assert!(
             out.status.success() && text.contains(words),
@@ -93,20 +119,26 @@ fn ordinary_day(program: PathBuf, version: &str) -> Result<()> {
             String::from_utf8_lossy(&out.stderr)
         );
     }
-    Ok(())
+    every_kind_is_explained(&cluster, program)
+}
+
+fn judge(minor: &str) -> Result<()> {
+    let program = tool(&format!("kubectl-{minor}"))?;
+    ordinary_day(&program, &format!("v{minor}"))?;
+    commands_print_what_the_documentation_says(&program)
 }
 
 #[test]
-fn kubectl_1_33_has_an_ordinary_day() -> Result<()> {
-    ordinary_day(tool("kubectl-1.33")?, "v1.33")
+fn kubectl_1_35_prints_what_it_should() -> Result<()> {
+    judge("1.35")
 }
 
 #[test]
-fn kubectl_1_34_has_an_ordinary_day() -> Result<()> {
-    ordinary_day(tool("kubectl-1.34")?, "v1.34")
+fn kubectl_1_36_prints_what_it_should() -> Result<()> {
+    judge("1.36")
 }
 
 #[test]
-fn kubectl_1_35_has_an_ordinary_day() -> Result<()> {
-    ordinary_day(tool("kubectl-1.35")?, "v1.35")
+fn kubectl_1_37_prints_what_it_should() -> Result<()> {
+    judge("1.37")
 }
