@@ -13,6 +13,7 @@ use shared::Kind;
 use crate::model::{Gvk, Schema, TypeId};
 
 mod gnostic;
+mod index;
 mod paths;
 mod schemas;
 
@@ -150,7 +151,9 @@ impl OpenApi {
     /// Documents about `served`, whose types `schema` knows.
     #[must_use]
     pub fn new(schema: Arc<Schema>, served: Vec<Served>) -> Self {
-        let v3 = served.iter().map(|s| (s.root(), OnceLock::new())).collect();
+        let group_versions = served.iter().map(Served::root);
+        let all = group_versions.chain(index::roots(&served));
+        let v3 = all.map(|path| (path, OnceLock::new())).collect();
         Self {
             schema,
             served,
@@ -198,6 +201,9 @@ impl OpenApi {
     }
 
     fn make_v3(&self, path: &str) -> Document {
+        if let Some(document) = self.about_the_server(path) {
+            return Document::json(&document);
+        }
         let served: Vec<&Served> = self.served.iter().filter(|s| s.root() == path).collect();
         Document::json(&json!({
             "openapi": "3.0.0",
@@ -205,8 +211,7 @@ impl OpenApi {
             "paths": paths::all(&self.schema, &served, Edition::V3),
             "components": {
                 "schemas": self.schemas(&served, Edition::V3),
-                "securitySchemes": {"BearerToken": {"type": "apiKey", "description": "Bearer Token authentication",
-                    "name": "authorization", "in": "header"}},
+                "securitySchemes": bearer_token(),
             },
         }))
     }
@@ -218,8 +223,7 @@ impl OpenApi {
             "info": info(),
             "paths": paths::all(&self.schema, &served, Edition::V2),
             "definitions": self.schemas(&served, Edition::V2),
-            "securityDefinitions": {"BearerToken": {"type": "apiKey", "description": "Bearer Token authentication",
-                "name": "authorization", "in": "header"}},
+            "securityDefinitions": bearer_token(),
             "security": [{"BearerToken": []}],
         })
     }
@@ -264,6 +268,11 @@ impl Schema {
                 if matches!(inner.as_ref(), crate::model::Type::Named(id, _) if *id == item))
         })
     }
+}
+
+fn bearer_token() -> Value {
+    json!({"BearerToken": {"type": "apiKey", "description": "Bearer Token authentication",
+        "name": "authorization", "in": "header"}})
 }
 
 fn info() -> Value {

@@ -70,7 +70,7 @@ const PATCH_TYPES: &[&str] = &[
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 ];
-const ANSWER_TYPES: &[&str] = &["application/json", "application/yaml"];
+pub(super) const ANSWER_TYPES: &[&str] = &["application/json", "application/yaml"];
 
 struct Writer<'a> {
     schema: &'a Schema,
@@ -365,7 +365,7 @@ fn tag_words(gvk: &Gvk) -> String {
     words.map(capitalised).collect()
 }
 
-fn capitalised(word: &str) -> String {
+pub(super) fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or(String::new(), |first| {
         first.to_uppercase().chain(letters).collect()
