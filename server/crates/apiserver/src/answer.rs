@@ -175,9 +175,9 @@ impl Proposal {
     }
 
     /// The same, answered with something made of the object.
-    pub(crate) fn made(mut self, make: fn(&Value) -> Value) -> Self {
+    pub(crate) fn made(mut self, kind: &'static Kind, make: fn(&Value) -> Value) -> Self {
         self.reply = match self.reply {
-            Reply::Written { kind, value, .. } | Reply::Removed { kind, value } => {
+            Reply::Written { value, .. } | Reply::Removed { value, .. } => {
                 Reply::Made { kind, value, make }
             }
             other => other,

@@ -7,11 +7,10 @@ use shared::Status;
 use crate::refuse::{self, MAX_BODY_BYTES};
 use crate::server::{Context, Phase, Target};
 use crate::value::{self, field};
+use crate::yaml;
 
 /// How much of a body that cannot be read is quoted back, in bytes.
 const MAX_QUOTED_BYTES: usize = 70;
-/// Deepest nesting of YAML that is read, as serde_json has it for JSON.
-const MAX_DEPTH: usize = 128;
 
 /// Media types that bodies come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,45 +52,33 @@ pub(crate) fn object(target: &Target<'_>, ctx: &mut Context<'_>) -> Result<Value
 }
 
 /// Checks the fields of a decoded object against the schema and drops what the kind does not have.
-pub(crate) fn checked(
+fn checked(
     target: &Target<'_>,
     value: &mut Value,
     duplicates: Vec<String>,
     ctx: &mut Context<'_>,
 ) -> Result<(), Status> {
     let expected = Expected::of(target);
-    let found = target
-        .check_fields(&expected.api_version, expected.kind, value)
-        .map_err(|why| refuse::cannot_be_handled(expected.version, expected.kind, &why))?;
+    let refused = |why: String| refuse::cannot_be_handled(expected.version, expected.kind, &why);
+    let found = complaints(target, value).map_err(refused)?;
+    judge(target, duplicates.into_iter().chain(found).collect(), ctx).map_err(refused)
+}
+
+/// What `fieldValidation` decides about in an object of the target's kind, which is left in its canonical form; the
+/// error is for what no object may have.
+pub(crate) fn complaints(target: &Target<'_>, value: &mut Value) -> Result<Vec<String>, String> {
+    let expected = Expected::of(target);
+    let found = target.check_fields(&expected.api_version, expected.kind, value)?;
     target.canonical(&expected.api_version, expected.kind, value);
-    let complaints: Vec<String> = duplicates.into_iter().chain(found).collect();
-    if complaints.is_empty() {
-        return Ok(());
-    }
-    match target.request.options.field_validation.as_str() {
-        "Strict" => {
-            let why = format!("strict decoding error: {}", complaints.join(", "));
-            Err(refuse::cannot_be_handled(
-                expected.version,
-                expected.kind,
-                &why,
-            ))
-        }
-        "Ignore" => Ok(()),
-        _ => {
-            ctx.warnings.extend(complaints);
-            Ok(())
-        }
-    }
+    Ok(found)
 }
 
 /// The same for a new state of a stored object: what is as it was stored needs no second look.
-pub(crate) fn checked_changes(
+pub(crate) fn complaints_of_changes(
     target: &Target<'_>,
     new: &mut Value,
     old: &Value,
-    ctx: &mut Context<'_>,
-) -> Result<(), Status> {
+) -> Result<Vec<String>, String> {
     let fields = value::as_object(new);
     let same: Vec<String> = fields
         .iter()
@@ -105,8 +92,23 @@ pub(crate) fn checked_changes(
         .into_iter()
         .filter_map(|name| fields.remove(&name).map(|field| (name, field)))
         .collect();
-    checked(target, new, Vec::new(), ctx)?;
+    let found = complaints(target, new)?;
     value::as_object(new).extend(kept);
+    Ok(found)
+}
+
+/// Refuses what was found under `fieldValidation=Strict`, else warns of it unless it is `Ignore` (KEP-2885).
+pub(crate) fn judge(
+    target: &Target<'_>,
+    complaints: Vec<String>,
+    ctx: &mut Context<'_>,
+) -> Result<(), String> {
+    match target.request.options.field_validation.as_str() {
+        _ if complaints.is_empty() => {}
+        "Strict" => return Err(format!("strict decoding error: {}", complaints.join(", "))),
+        "Ignore" => {}
+        _ => ctx.warnings.extend(complaints),
+    }
     Ok(())
 }
 
@@ -179,10 +181,11 @@ impl Expected {
             );
             return Err(self.unrecognized(&why, bytes));
         }
-        let duplicates = if media == Media::Json {
-            schema::duplicate_fields(bytes)
-        } else {
-            Vec::new()
+        let duplicates = match media {
+            _ if target.request.options.field_validation == "Ignore" => Vec::new(),
+            Media::Json => schema::duplicate_fields(bytes),
+            Media::Yaml => yaml::duplicate_keys(bytes).into_iter().collect(),
+            Media::Protobuf => Vec::new(),
         };
         Ok((value, duplicates))
     }
@@ -255,36 +258,12 @@ fn parse(target: &Target<'_>, media: Media, bytes: &[u8]) -> Result<Value, Strin
                 format!("json parse error: {e}")
             }
         }),
-        Media::Yaml => parse_yaml(bytes),
+        Media::Yaml => yaml::parse(bytes),
         Media::Protobuf => target
             .schema
             .decode_protobuf(bytes)
             .map_err(|e| e.to_string()),
     }
-}
-
-/// Parses YAML within the bounds of `serde_saphyr`'s budget; JSON is YAML.
-pub(crate) fn parse_yaml(bytes: &[u8]) -> Result<Value, String> {
-    let text = std::str::from_utf8(bytes).map_err(|e| format!("yaml parse error: {e}"))?;
-    if let Ok(value) = serde_json::from_str(text) {
-        return Ok(value);
-    }
-    let value: Value = serde_saphyr::from_str(text)
-        .map_err(|e| format!("error converting YAML to JSON: yaml: {e}"))?;
-    if depth(&value, MAX_DEPTH) {
-        Ok(value)
-    } else {
-        Err("error converting YAML to JSON: nested too deeply".into())
-    }
-}
-
-fn depth(value: &Value, left: usize) -> bool {
-    left > 0
-        && match value {
-            Value::Object(fields) => fields.values().all(|v| depth(v, left - 1)),
-            Value::Array(items) => items.iter().all(|v| depth(v, left - 1)),
-            _ => true,
-        }
 }
 
 /// What Go calls the type of a JSON value.

@@ -37,6 +37,7 @@ impl ApiServer {
         ctx: &mut Context<'_>,
     ) -> Result<Outcome, Status> {
         let sent_version = !text(&value, "/metadata/resourceVersion").is_empty();
+        let is_named = !text(&value, "/metadata/name").is_empty();
         meta::prepare_create(&mut value, target, ctx)?;
         (target.strategy.defaults)(&mut value);
         if !is_applied {
@@ -58,11 +59,7 @@ impl ApiServer {
         let name = text(&value, "/metadata/name").to_owned();
         let key = target.key(&name);
         if ctx.snapshot.get(&key).is_some() {
-            return Err(Status::already_exists(
-                target.kind.plural,
-                target.kind.group,
-                &name,
-            ));
+            return Err(already_exists(target, &name, is_named));
         }
         let charged = quota::charge(target, &value, ctx)?;
         let claims = allocate::on_write(self, target, &mut value, None, ctx)?.and(charged);
@@ -76,7 +73,7 @@ impl ApiServer {
             ));
         }
         let txn = Txn::create(key, bytes.clone()).and(claims);
-        let conflict = Status::already_exists(target.kind.plural, target.kind.group, &name);
+        let conflict = already_exists(target, &name, is_named);
         let reply = Reply::Written {
             kind: target.kind,
             bytes,
@@ -86,6 +83,20 @@ impl ApiServer {
             txn, reply, 201, conflict,
         ))))
     }
+}
+
+/// 409; whoever left the name to the server may try again.
+fn already_exists(target: &Target<'_>, name: &str, is_named: bool) -> Status {
+    let mut status = Status::already_exists(target.kind.plural, target.kind.group, name);
+    if !is_named {
+        status
+            .message
+            .push_str(", the server was not able to generate a unique name for the object");
+        if let Some(details) = &mut status.details {
+            details.retry_after_seconds = Some(1);
+        }
+    }
+    status
 }
 
 /// Checks an object to store, against the one before it if there is one.

@@ -96,6 +96,12 @@ impl Errors {
         self.push("FieldValueInvalid", path, message);
     }
 
+    /// The same for a value that is not shown (`field.OmitValueType`).
+    pub(crate) fn invalid_unseen(&mut self, path: &Path<'_>, detail: &str) {
+        let message = with_detail("Invalid value".into(), detail);
+        self.push("FieldValueInvalid", path, message);
+    }
+
     /// The field's value is none of those supported.
     pub(crate) fn unsupported(
         &mut self,

@@ -197,7 +197,9 @@ fn options(request: &Request, query: &Query) -> Result<Options, Status> {
         propagation_policy: text("propagationPolicy"),
         grace_period_seconds: query.number("gracePeriodSeconds")?,
         allow_watch_bookmarks: query.flag("allowWatchBookmarks"),
-        send_initial_events: query.flag("sendInitialEvents"),
+        send_initial_events: query
+            .get("sendInitialEvents")
+            .map(|_| query.flag("sendInitialEvents")),
         timeout_seconds: u64::try_from(query.number("timeoutSeconds")?.unwrap_or(0)).unwrap_or(0),
         parameters: Vec::new(),
     })

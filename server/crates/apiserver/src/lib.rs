@@ -37,6 +37,7 @@ mod refuse;
 mod registry;
 mod render;
 mod review;
+mod scale;
 mod scan;
 mod schemas;
 mod selection;
@@ -48,6 +49,7 @@ mod token;
 mod update;
 mod value;
 mod watch;
+mod yaml;
 
 pub use admission::plugin_names;
 pub use answer::{Answer, COMMIT_ATTEMPTS_MAX, Connect, Each, Listing, Outcome, Proposal};

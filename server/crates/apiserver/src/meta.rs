@@ -13,6 +13,8 @@ use crate::value::{Fields, as_object, entries, field, items, object, put, text};
 
 /// All annotations of one object together, keys and values, in bytes.
 const MAX_ANNOTATIONS_BYTES: usize = 256 * 1024;
+/// How many names are tried for an object with `generateName` (`maxNameGenerationCreateAttempts`).
+const MAX_NAME_ATTEMPTS: usize = 8;
 /// Finalizers without a domain that are Kubernetes' own.
 const STANDARD_FINALIZERS: &[&str] = &["kubernetes", "orphan", "foregroundDeletion"];
 /// What only the server sets.
@@ -48,7 +50,10 @@ pub(crate) fn prepare_create(
             .filter(|base| !base.is_empty())
         {
             Some(base) => {
-                let name = random.name(base);
+                let mut names = std::iter::repeat_with(|| random.name(base));
+                let is_free = |name: &String| ctx.snapshot.get(&target.key(name)).is_none();
+                let name = names.by_ref().take(MAX_NAME_ATTEMPTS).find(is_free);
+                let name = name.or_else(|| names.next()).unwrap_or_default();
                 metadata.insert("name".into(), name.into());
             }
             None => {

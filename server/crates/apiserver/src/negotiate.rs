@@ -12,6 +12,16 @@ const OBJECTS: &str = "application/json, application/yaml, application/vnd.kuber
 
 pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
+/// Subresources with tables: the object itself, what shows it whole, and its Scale.
+const TABULAR: &[&str] = &[
+    "",
+    "status",
+    "scale",
+    "ephemeralcontainers",
+    "resize",
+    "approval",
+];
+
 /// What a Table row carries of its object (`includeObject`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Include {
@@ -117,7 +127,7 @@ impl ApiServer {
                 let shape = Shape {
                     verb: request.verb,
                     named: !request.name.is_empty(),
-                    sub: !request.subresource.is_empty(),
+                    tabular: TABULAR.contains(&request.subresource.as_str()),
                     include,
                 };
                 if matches!(
@@ -140,6 +150,7 @@ impl ApiServer {
                     .any(|r| is_json(r))
                     .then_some(Representation::Json),
                 NonResource::OpenApiV2 => all.iter().find_map(open_api_form),
+                NonResource::Other(path) => open_id_form(path, &all),
                 _ => Some(Representation::Json),
             },
         };
@@ -151,7 +162,7 @@ impl ApiServer {
 struct Shape {
     verb: Verb,
     named: bool,
-    sub: bool,
+    tabular: bool,
     include: Include,
 }
 
@@ -174,7 +185,7 @@ fn object_form(range: &Range<'_>, shape: &Shape) -> Option<Representation> {
         shape.verb == Verb::List || (shape.verb == Verb::DeleteCollection && !shape.named);
     match range.get("as") {
         "" => Some(Representation::Json),
-        "Table" if is_meta && !shape.sub => Some(Representation::Table(shape.include)),
+        "Table" if is_meta && shape.tabular => Some(Representation::Table(shape.include)),
         "PartialObjectMetadata" if is_meta && !is_list => Some(Representation::Partial),
         "PartialObjectMetadataList" if is_meta && (is_list || shape.verb == Verb::Watch) => {
             Some(Representation::Partial)
@@ -194,6 +205,22 @@ fn discovery_form(range: &Range<'_>, is_root: bool) -> Option<Representation> {
         }
         _ => None,
     }
+}
+
+/// The documents of token issuers have one form each: the configuration is JSON, the keys are a JWK set.
+fn open_id_form(path: &str, ranges: &[Range<'_>]) -> Option<Representation> {
+    let is_taken = |range: &Range<'_>| match path {
+        "/.well-known/openid-configuration" => is_json(range),
+        "/openid/v1/jwks" => {
+            matches!(
+                range.kind,
+                "*/*" | "application/*" | "application/jwk-set+json"
+            )
+        }
+        _ => true,
+    };
+    let taken = ranges.iter().any(is_taken);
+    taken.then_some(Representation::Json)
 }
 
 fn open_api_form(range: &Range<'_>) -> Option<Representation> {
@@ -246,6 +273,13 @@ mod tests {
             (one, TABLE, "Table(Metadata)"),
             (list, PARTIAL, "Partial"),
             (one, PARTIAL, "406"),
+            ("/api/v1/nodes/n/status", TABLE, "Table(Metadata)"),
+            (
+                "/apis/apps/v1/namespaces/w/deployments/d/scale",
+                TABLE,
+                "Table(Metadata)",
+            ),
+            ("/api/v1/namespaces/w/pods/p/eviction", TABLE, "406"),
             (list, DISCOVERY, "406"),
             (
                 list,
@@ -269,6 +303,14 @@ mod tests {
             ("/openapi/v2", "application/yaml", "406"),
             ("/openapi/v3", "image/png", "Json"),
             ("/readyz", "image/png", "Json"),
+            (
+                "/.well-known/openid-configuration",
+                "application/json",
+                "Json",
+            ),
+            ("/.well-known/openid-configuration", "image/png", "406"),
+            ("/openid/v1/jwks", "*/*", "Json"),
+            ("/openid/v1/jwks", "application/json", "406"),
         ] {
             assert_eq!(check(path, accept), want, "{path} {accept}");
         }

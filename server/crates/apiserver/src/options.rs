@@ -63,25 +63,17 @@ fn check_list(request: &Request) -> Result<(), Status> {
         options.resource_version.as_str(),
         options.resource_version_match.as_str(),
     );
-    if options.send_initial_events {
-        if !is_watch {
-            errors.forbidden(
-                &Path::new("sendInitialEvents"),
-                "sendInitialEvents is forbidden for list",
-            );
-        } else if how != "NotOlderThan" {
-            errors.forbidden(
-                &at_match,
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            );
-        }
+    if is_watch {
+        check_initial_events(request, &at_match, &mut errors);
+        return finish(errors, "ListOptions");
+    }
+    if options.send_initial_events.is_some() {
+        errors.forbidden(
+            &Path::new("sendInitialEvents"),
+            "sendInitialEvents is forbidden for list",
+        );
     } else if !how.is_empty() {
-        if is_watch {
-            errors.forbidden(
-                &at_match,
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            );
-        } else if version.is_empty() {
+        if version.is_empty() {
             errors.forbidden(
                 &at_match,
                 "resourceVersionMatch is forbidden unless resourceVersion is provided",
@@ -101,6 +93,35 @@ fn check_list(request: &Request) -> Result<(), Status> {
         }
     }
     finish(errors, "ListOptions")
+}
+
+/// The rules of a watch, whatever `sendInitialEvents` says (`validateWatchOptions`).
+fn check_initial_events(request: &Request, at: &Path<'_>, errors: &mut Errors) {
+    let options = &request.options;
+    let how = options.resource_version_match.as_str();
+    let is_set = options.send_initial_events.is_some();
+    if is_set && how != "NotOlderThan" {
+        errors.forbidden(
+            at,
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        );
+    }
+    if how.is_empty() {
+        return;
+    }
+    if !is_set {
+        errors.forbidden(
+            at,
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        );
+    }
+    errors.one_of(at, how, &["NotOlderThan"]);
+    if !options.continue_token.is_empty() {
+        errors.forbidden(
+            at,
+            "resourceVersionMatch is forbidden when continue is provided",
+        );
+    }
 }
 
 fn finish(errors: Errors, kind: &str) -> Result<(), Status> {

@@ -1,16 +1,17 @@
 //! patch: JSON patch, merge patch, strategic merge patch and server-side apply.
 
-use client::{Body, PatchKind};
+use client::{Body, PatchKind, Request};
 use serde_json::{Value, json};
 use shared::Status;
 
 use crate::answer::Outcome;
+use crate::errors::{Errors, Path};
 use crate::item::Item;
 use crate::refuse::{self, MAX_BODY_BYTES, MAX_PATCH_OPS};
 use crate::server::{ApiServer, Context, Phase, Target};
 use crate::update::{Part, Update, check_name};
 use crate::value::{field, text};
-use crate::{body, meta};
+use crate::{body, meta, yaml};
 
 /// What the original says of a JSON patch that cannot be applied.
 const CANNOT_APPLY: &str = "the server rejected our request due to an error in our request";
@@ -35,15 +36,23 @@ pub(crate) fn kind_of(body: &Body) -> Result<PatchKind, Status> {
     }
 }
 
+/// The patch of a request.
+pub(crate) struct Patch {
+    pub(crate) kind: PatchKind,
+    value: Value,
+    /// What strict decoding says about its text.
+    duplicates: Vec<String>,
+}
+
 /// Reads the patch of a request.
-pub(crate) fn read(body: &Body) -> Result<(PatchKind, Value), Status> {
-    let kind = kind_of(body)?;
-    let value = match body {
+pub(crate) fn read(request: &Request) -> Result<Patch, Status> {
+    let kind = kind_of(&request.body)?;
+    let value = match &request.body {
         Body::Patch(_, value) => value.clone(),
         Body::Encoded { bytes, .. } if bytes.len() > MAX_BODY_BYTES => {
             return Err(refuse::too_large());
         }
-        Body::Encoded { bytes, .. } if kind == PatchKind::Apply => body::parse_yaml(bytes)
+        Body::Encoded { bytes, .. } if kind == PatchKind::Apply => yaml::parse(bytes)
             .map_err(|why| Status::bad_request(format!("error decoding YAML: {why}")))?,
         Body::Encoded { bytes, .. } => serde_json::from_slice(bytes)
             .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?,
@@ -55,12 +64,39 @@ pub(crate) fn read(body: &Body) -> Result<(PatchKind, Value), Status> {
         "map[string]interface {}"
     };
     if value.is_array() == (kind == PatchKind::Json) && (value.is_array() || value.is_object()) {
-        return Ok((kind, value));
+        return Ok(Patch {
+            kind,
+            value,
+            duplicates: duplicates(kind, request),
+        });
     }
     let found = body::type_name(&value);
     Err(Status::bad_request(format!(
         "error decoding patch: json: cannot unmarshal {found} into Go value of type {expected}"
     )))
+}
+
+/// What strict decoding says about keys that stand twice in the text of a patch.
+fn duplicates(kind: PatchKind, request: &Request) -> Vec<String> {
+    let Body::Encoded { bytes, .. } = &request.body else {
+        return Vec::new();
+    };
+    if request.options.field_validation == "Ignore" {
+        return Vec::new();
+    }
+    match kind {
+        PatchKind::Apply => {
+            let found = yaml::duplicate_keys(bytes).into_iter();
+            found
+                .map(|why| format!("error converting YAML to JSON: {why}"))
+                .collect()
+        }
+        PatchKind::Json => {
+            let found = schema::duplicate_fields(bytes).into_iter();
+            found.map(|why| format!("json patch {why}")).collect()
+        }
+        PatchKind::Merge | PatchKind::Strategic => schema::duplicate_fields(bytes),
+    }
 }
 
 impl ApiServer {
@@ -70,16 +106,16 @@ impl ApiServer {
         ctx: &mut Context<'_>,
     ) -> Result<Outcome, Status> {
         ctx.observer.enter(Phase::Decode);
-        let (kind, patch) = read(&target.request.body)?;
+        let patch = read(target.request)?;
         let part = Part::of(&target.request.subresource);
         let current = target.find(ctx.snapshot);
-        if kind == PatchKind::Apply {
+        if patch.kind == PatchKind::Apply {
             return self.apply(target, patch, current, part, ctx);
         }
         let current = current.ok_or_else(|| target.not_found())?;
         let old = current.object()?;
-        let mut new = apply_to(target, kind, old.value(), &patch)?;
-        body::checked_changes(target, &mut new, old.value(), ctx)?;
+        let mut new = apply_to(target, old.value(), &patch)?;
+        checked(target, &patch, old.value(), &mut new, ctx)?;
         check_identity(target, &new, old.value())?;
         meta::check_namespace(&mut new, target)?;
         if text(&new, "/metadata/resourceVersion") == text(old.value(), "/metadata/resourceVersion")
@@ -103,47 +139,17 @@ impl ApiServer {
     fn apply(
         &self,
         target: &Target<'_>,
-        mut applied: Value,
+        patch: Patch,
         current: Option<Item>,
         part: Part,
         ctx: &mut Context<'_>,
     ) -> Result<Outcome, Status> {
-        if field(&applied, "apiVersion").is_empty() || field(&applied, "kind").is_empty() {
-            return Err(Status::bad_request(
-                "error decoding YAML: Object 'Kind' or 'apiVersion' is missing",
-            ));
-        }
-        if applied
-            .pointer("/metadata/managedFields")
-            .is_some_and(|m| !m.is_null())
-        {
-            return Err(Status::bad_request("metadata.managedFields must be nil"));
-        }
-        if !text(&applied, "/metadata/name").is_empty() {
-            check_name(target, &applied)?;
-        }
-        let sent = text(&applied, "/metadata/namespace");
-        meta::check_namespace(&mut json!({"metadata": {"namespace": sent}}), target)?;
-        crate::value::object(&mut applied, "metadata")
-            .insert("name".into(), target.request.name.as_str().into());
         let live = match &current {
-            Some(item) => Some(item.object()?.clone()),
+            Some(item) => Some(item.object()?.value()),
+            None if part != Part::Object => return Err(target.not_found()),
             None => None,
         };
-        let uid = text(&applied, "/metadata/uid");
-        if live.is_none() && !uid.is_empty() {
-            return Err(target.conflict(&format!(
-                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-            )));
-        }
-        if live.is_none() && part != Part::Object {
-            return Err(target.not_found());
-        }
-        let mut new =
-            target.merge_applied(ctx.now, live.as_ref().map(shared::Object::value), &applied)?;
-        let empty = Value::Null;
-        let before = live.as_ref().map_or(&empty, shared::Object::value);
-        body::checked_changes(target, &mut new, before, ctx)?;
+        let new = applied(target, patch, live, ctx)?;
         match current {
             Some(current) => self.write(
                 target,
@@ -160,32 +166,98 @@ impl ApiServer {
     }
 }
 
-pub(crate) fn apply_to(
+/// The object, with its managed fields, after an applied configuration; without a live object a new one.
+pub(crate) fn applied(
     target: &Target<'_>,
-    kind: PatchKind,
-    old: &Value,
-    patch: &Value,
+    patch: Patch,
+    live: Option<&Value>,
+    ctx: &mut Context<'_>,
 ) -> Result<Value, Status> {
+    let mut applied = patch.value;
+    if field(&applied, "apiVersion").is_empty() || field(&applied, "kind").is_empty() {
+        return Err(Status::bad_request(
+            "error decoding YAML: Object 'Kind' or 'apiVersion' is missing",
+        ));
+    }
+    if applied
+        .pointer("/metadata/managedFields")
+        .is_some_and(|m| !m.is_null())
+    {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    if !text(&applied, "/metadata/name").is_empty() {
+        check_name(target, &applied)?;
+    }
+    let sent = text(&applied, "/metadata/namespace");
+    meta::check_namespace(&mut json!({"metadata": {"namespace": sent}}), target)?;
+    crate::value::object(&mut applied, "metadata")
+        .insert("name".into(), target.request.name.as_str().into());
+    let uid = text(&applied, "/metadata/uid");
+    if live.is_none() && !uid.is_empty() {
+        return Err(target.conflict(&format!(
+            "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        )));
+    }
+    let mut new = target.merge_applied(ctx.now, live, &applied)?;
+    if target.request.options.field_validation == "Strict" && !patch.duplicates.is_empty() {
+        let why = patch.duplicates.concat();
+        return Err(Status::bad_request(format!(
+            "error strict decoding YAML: {why}"
+        )));
+    }
+    let found = body::complaints_of_changes(target, &mut new, live.unwrap_or(&Value::Null));
+    let refused =
+        |why: String| refuse::cannot_be_handled(target.kind.version, target.kind.kind, &why);
+    let all = patch.duplicates.into_iter().chain(found.map_err(refused)?);
+    body::judge(target, all.collect(), ctx).map_err(refused)?;
+    Ok(new)
+}
+
+/// Checks the fields of a patched object.
+pub(crate) fn checked(
+    target: &Target<'_>,
+    patch: &Patch,
+    old: &Value,
+    new: &mut Value,
+    ctx: &mut Context<'_>,
+) -> Result<(), Status> {
+    let shown = match patch.kind {
+        PatchKind::Strategic => schema::go_text(&patch.value),
+        _ => new.to_string(),
+    };
+    let found = body::complaints_of_changes(target, new, old).and_then(|found| {
+        let all = patch.duplicates.iter().cloned().chain(found).collect();
+        body::judge(target, all, ctx)
+    });
+    found.map_err(|why| {
+        let mut errors = Errors::default();
+        errors.invalid(&Path::new("patch"), shown, &why);
+        Status::invalid("", "", "", errors.into_causes())
+    })
+}
+
+/// The object after a patch that is no applied configuration.
+pub(crate) fn apply_to(target: &Target<'_>, old: &Value, patch: &Patch) -> Result<Value, Status> {
     let mut new = old.clone();
-    match kind {
-        PatchKind::Json => json_patch(&mut new, patch)?,
-        PatchKind::Merge => json_patch::merge(&mut new, patch),
-        PatchKind::Strategic => new = target.strategic_merge(old, patch)?,
-        PatchKind::Apply => {}
+    match patch.kind {
+        PatchKind::Json => json_patch(&mut new, &patch.value)?,
+        PatchKind::Merge => json_patch::merge(&mut new, &patch.value),
+        PatchKind::Strategic => new = target.strategic_merge(old, &patch.value)?,
+        PatchKind::Apply => return Err(refuse::unsupported_media_type()),
     }
     if new.is_object() {
         Ok(new)
     } else {
-        Err(Status::failure(422, "Invalid", CANNOT_APPLY)
-            .with_details(shared::status::Details::default()))
+        Err(cannot_apply())
     }
 }
 
+/// 422 for a patch that does not go with the object.
+pub(crate) fn cannot_apply() -> Status {
+    Status::failure(422, "Invalid", CANNOT_APPLY).with_details(shared::status::Details::default())
+}
+
 fn json_patch(value: &mut Value, patch: &Value) -> Result<(), Status> {
-    let invalid = || {
-        Status::failure(422, "Invalid", CANNOT_APPLY)
-            .with_details(shared::status::Details::default())
-    };
     let count = patch.as_array().map_or(0, Vec::len);
     if count > MAX_PATCH_OPS {
         let why = format!(
@@ -193,8 +265,9 @@ fn json_patch(value: &mut Value, patch: &Value) -> Result<(), Status> {
         );
         return Err(Status::failure(413, "RequestEntityTooLarge", why));
     }
-    let patch: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|_| invalid())?;
-    json_patch::patch(value, &patch).map_err(|_| invalid())
+    let patch: json_patch::Patch =
+        serde_json::from_value(patch.clone()).map_err(|_| cannot_apply())?;
+    json_patch::patch(value, &patch).map_err(|_| cannot_apply())
 }
 
 /// A patch may not turn an object into another kind or name.

@@ -40,7 +40,10 @@ impl<'a> Manager<'a> {
             } else {
                 asked
             },
-            api_version: target.kind.api_version(),
+            api_version: match request.subresource.as_str() {
+                "scale" => crate::scale::API_VERSION.into(),
+                _ => target.kind.api_version(),
+            },
             subresource: &request.subresource,
             now,
             ignored,
@@ -88,7 +91,11 @@ impl Target<'_> {
         let (api_version, kind) = (self.kind.api_version(), self.kind.kind);
         self.schema
             .strategic_merge(&api_version, kind, old, patch)
-            .map_err(|e| Status::failure(500, "", e.to_string()))
+            .map_err(|e| match e.code() {
+                400 => Status::bad_request(e.to_string()),
+                422 => crate::patch::cannot_apply(),
+                code => Status::failure(code, "", e.to_string()),
+            })
     }
 
     /// Checks the fields of an object of some type: the complaints that `fieldValidation` decides about, or the one

@@ -6,12 +6,17 @@ mod cluster;
 mod config;
 mod container;
 mod extension;
+mod limits;
+mod more_rows;
 mod network;
+mod persistent;
 mod pod;
 mod pod_check;
 mod pod_update;
+mod rbac;
 mod rows;
 mod service;
+mod status;
 mod storage;
 mod volume;
 mod workload;
@@ -67,6 +72,8 @@ pub(crate) struct Strategy {
     pub(crate) returns_deleted: bool,
     /// Whether an update of a missing object creates it.
     pub(crate) create_on_update: bool,
+    /// Whether an update must say which version it is about (`AllowUnconditionalUpdate` is false).
+    pub(crate) requires_version: bool,
     /// Whether labels stay as they are when the status is updated.
     pub(crate) status_keeps_labels: bool,
     /// Whether a new object may come with a status (Nodes register with theirs).
@@ -91,6 +98,7 @@ const BASE: Strategy = Strategy {
     validate_update: |_, _, _| {},
     returns_deleted: false,
     create_on_update: false,
+    requires_version: false,
     status_keeps_labels: false,
     keeps_status_on_create: false,
     fill_in: |_, _| {},
@@ -102,8 +110,9 @@ static OTHERS: Strategy = BASE;
 pub(crate) fn of(kind: &Kind) -> &'static Strategy {
     let is_of =
         |group: &str| group == kind.group || (!kind.is_preferred() && group == kind.api_version());
-    let rows = rows::STRATEGIES
+    let rows = rows::RUNNING
         .iter()
+        .chain(more_rows::ABOUT)
         .filter(|(_, plural, _)| *plural == kind.plural);
     rows.filter(|(group, ..)| is_of(group))
         .max_by_key(|(group, ..)| group.contains('/'))
@@ -117,4 +126,14 @@ fn reset_status(value: &mut Value, _now: Millis) {
 
 fn set_status(value: &mut Value, status: Fields) {
     crate::value::as_object(value).insert("status".into(), Value::Object(status));
+}
+
+/// The amount that a quantity field holds; `None` for none and for what is no quantity.
+fn quantity(value: Option<&Value>) -> Option<shared::quantity::Quantity> {
+    use shared::quantity::Quantity;
+    let value = value?;
+    match value.as_i64() {
+        Some(units) => Some(Quantity::units(units)),
+        None => value.as_str().and_then(Quantity::parse),
+    }
 }

@@ -1,4 +1,4 @@
-//! Subresources: status, finalize, scale, binding, eviction, and connections to a pod.
+//! Subresources: which of them does what; binding, eviction, and connections to a pod.
 
 use client::Verb;
 use serde_json::{Value, json};
@@ -8,12 +8,16 @@ use shared::{Status, kind};
 use store::Txn;
 
 use crate::answer::{Answer, Connect, Outcome, Proposal, Reply, success};
-use crate::item::{Item, encode, parse};
+use crate::item::{encode, parse};
 use crate::options::DeleteOptions;
 use crate::server::{ApiServer, Context, Target};
-use crate::update::{Part, Update};
-use crate::value::{as_object, entries, field, int, items, object, put, text};
+use crate::value::{as_object, entries, field, int, items, object, text};
 use crate::{body, refuse};
+
+/// When to come back while the controller has not looked at a changed budget, in seconds.
+const STALE_BUDGET_RETRY_S: u32 = 10;
+/// The most evictions of one budget that its controller has not confirmed (`MaxDisruptedPodSize`).
+const MAX_DISRUPTED_PODS: usize = 2000;
 
 impl ApiServer {
     pub(crate) fn handle_subresource(
@@ -39,54 +43,6 @@ impl ApiServer {
             (_, Verb::Patch) => self.patch(target, ctx),
             _ => Err(refuse::method_not_allowed()),
         }
-    }
-
-    fn scale(&self, target: &Target<'_>, ctx: &mut Context<'_>) -> Result<Outcome, Status> {
-        let current = target.existing(ctx.snapshot)?;
-        let old = current.object()?.to_value();
-        let shown = scale_of(&old);
-        let wanted = match target.request.verb {
-            Verb::Get => return Ok(Answer::Object(Item::made(target.kind, shown)).ok()),
-            Verb::Update => body::object(target, ctx)?,
-            _ => {
-                let (kind, patch) = crate::patch::read(&target.request.body)?;
-                let mut patched = crate::patch::apply_to(target, kind, &shown, &patch)?;
-                body::checked(target, &mut patched, Vec::new(), ctx)?;
-                patched
-            }
-        };
-        crate::update::check_name(target, &wanted)?;
-        let replicas = int(&wanted, "/spec/replicas").unwrap_or(0);
-        if replicas < 0 {
-            let cause = Cause {
-                reason: "FieldValueInvalid".into(),
-                message: format!("Invalid value: {replicas}: must be greater than or equal to 0"),
-                field: "spec.replicas".into(),
-            };
-            return Err(Status::invalid(
-                "Scale",
-                "autoscaling",
-                &target.request.name,
-                vec![cause],
-            ));
-        }
-        let mut new = old;
-        object(&mut new, "spec").insert("replicas".into(), replicas.into());
-        let metadata = object(&mut new, "metadata");
-        for name in ["resourceVersion", "uid"] {
-            put(
-                metadata,
-                name,
-                wanted.get("metadata").and_then(|m| m.get(name)).cloned(),
-            );
-        }
-        let update = Update {
-            current,
-            new,
-            part: Part::Object,
-            is_applied: false,
-        };
-        show_as_scale(self.write(target, update, ctx)?)
     }
 
     /// Places a pod on a node (`pkg/registry/core/pod/storage`, `BindingREST`).
@@ -196,30 +152,11 @@ impl ApiServer {
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             ));
         }
-        let name = text(&budget, "/metadata/name").to_owned();
-        let left = int(&budget, "/status/disruptionsAllowed").unwrap_or(0);
-        if left <= 0 {
-            let (wants, has) = (
-                int(&budget, "/status/desiredHealthy"),
-                int(&budget, "/status/currentHealthy"),
-            );
-            let cause = Cause {
-                reason: "DisruptionBudget".into(),
-                message: format!(
-                    "The disruption budget {name} needs {} healthy pods and has {} currently",
-                    wants.unwrap_or(0),
-                    has.unwrap_or(0)
-                ),
-                field: String::new(),
-            };
-            let why = "Cannot evict pod as it would violate the pod's disruption budget.";
-            return Err(
-                Status::failure(429, "TooManyRequests", why).with_details(Details {
-                    causes: vec![cause],
-                    ..Details::default()
-                }),
-            );
+        if passes_unhealthy(&budget, pod) {
+            return Ok(Txn::default());
         }
+        check_budget(&budget)?;
+        let left = int(&budget, "/status/disruptionsAllowed").unwrap_or(0);
         let status = object(&mut budget, "status");
         status.insert("disruptionsAllowed".into(), (left - 1).into());
         let disrupted = as_object(
@@ -236,6 +173,66 @@ impl ApiServer {
     }
 }
 
+/// True when the budget lets an unhealthy pod go without being counted (`unhealthyPodEvictionPolicy`, KEP-3017): always,
+/// or while the application is not disrupted.
+fn passes_unhealthy(budget: &Value, pod: &shared::Object) -> bool {
+    let is_ready = pod
+        .items("/status/conditions")
+        .iter()
+        .any(|c| field(c, "type") == "Ready" && field(c, "status") == "True");
+    let count = |name: &str| int(budget, &format!("/status/{name}")).unwrap_or(0);
+    let (healthy, desired) = (count("currentHealthy"), count("desiredHealthy"));
+    let always = text(budget, "/spec/unhealthyPodEvictionPolicy") == "AlwaysAllow";
+    !is_ready && (always || (desired > 0 && healthy >= desired))
+}
+
+/// Refuses when no disruption is left, or when nobody knows yet (`checkAndDecrement` of the original).
+fn check_budget(budget: &Value) -> Result<(), Status> {
+    let name = text(budget, "/metadata/name");
+    let count = |pointer: &str| int(budget, pointer).unwrap_or(0);
+    let left = count("/status/disruptionsAllowed");
+    let violated = |message: String, retry_after_seconds: Option<u32>| {
+        let why = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let cause = Cause {
+            reason: "DisruptionBudget".into(),
+            message,
+            field: String::new(),
+        };
+        Status::failure(429, "TooManyRequests", why).with_details(Details {
+            causes: vec![cause],
+            retry_after_seconds,
+            ..Details::default()
+        })
+    };
+    let forbidden = |why: &str| {
+        Err(Status::forbidden(
+            "poddisruptionbudget",
+            "policy",
+            name,
+            why,
+        ))
+    };
+    if count("/status/observedGeneration") < count("/metadata/generation") {
+        let why = format!("The disruption budget {name} is still being processed by the server.");
+        Err(violated(why, Some(STALE_BUDGET_RETRY_S)))
+    } else if left < 0 {
+        forbidden("pdb disruptions allowed is negative")
+    } else if entries(budget, "/status/disruptedPods").count() > MAX_DISRUPTED_PODS {
+        forbidden("DisruptedPods map too big - too many evictions not confirmed by PDB controller")
+    } else if left == 0 {
+        let (wants, has) = (
+            count("/status/desiredHealthy"),
+            count("/status/currentHealthy"),
+        );
+        let why = format!(
+            "The disruption budget {name} needs {wants} healthy pods and has {has} currently"
+        );
+        Err(violated(why, None))
+    } else {
+        Ok(())
+    }
+}
+
 /// Sets the condition that the scheduler is done with the pod.
 fn set_scheduled(pod: &mut Value, now: &str) {
     let list = object(pod, "status")
@@ -245,46 +242,6 @@ fn set_scheduled(pod: &mut Value, now: &str) {
         list.retain(|c| field(c, "type") != "PodScheduled");
         list.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
     }
-}
-
-/// The `autoscaling/v1` Scale of a workload.
-fn scale_of(value: &Value) -> Value {
-    let metadata = |name: &str| value.get("metadata").and_then(|m| m.get(name)).cloned();
-    let mut scale = json!({
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {},
-        "spec": {},
-        "status": {"replicas": int(value, "/status/replicas").unwrap_or(0)},
-    });
-    for name in [
-        "name",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-    ] {
-        put(object(&mut scale, "metadata"), name, metadata(name));
-    }
-    if let Some(replicas) = int(value, "/spec/replicas").filter(|n| *n != 0) {
-        object(&mut scale, "spec").insert("replicas".into(), replicas.into());
-    }
-    let selector = crate::table::selector_text(value.pointer("/spec/selector"));
-    if selector != "<none>" {
-        object(&mut scale, "status").insert("selector".into(), selector.into());
-    }
-    scale
-}
-
-fn show_as_scale(outcome: Outcome) -> Result<Outcome, Status> {
-    Ok(match outcome {
-        Outcome::Commit(proposal) => Outcome::Commit(Box::new(proposal.made(scale_of))),
-        Outcome::Answer(Answer::Object(item), code) => {
-            let scale = scale_of(item.object()?.value());
-            Outcome::Answer(Answer::Object(Item::made(item.kind(), scale)), code)
-        }
-        other => other,
-    })
 }
 
 /// Finds the node and the container of a connection.

@@ -62,6 +62,7 @@ static LAYOUTS: &[Layout] = &[
     layout("apps", "deployments", "Name:string:name:0|Ready:string::0|Up-to-date:string::0|Available:string::0|Age:string::0|Containers:string::1|Images:string::1|Selector:string::1", workload::deployment),
     layout("apps", "replicasets", REPLICAS, workload::replicas),
     layout("apps", "statefulsets", "Name:string:name:0|Ready:string::0|Age:string::0|Containers:string::1|Images:string::1", workload::stateful_set),
+    layout("autoscaling", "scales", "Name:string:name:0|Desired:integer::0|Available:integer::0|Age:string::0", workload::scale),
     layout("autoscaling", "horizontalpodautoscalers", "Name:string:name:0|Reference:string::0|Targets:string::0|MinPods:string::0|MaxPods:string::0|Replicas:string::0|Age:string::0", workload::autoscaler),
     layout("batch", "cronjobs", "Name:string:name:0|Schedule:string::0|Timezone:string::0|Suspend:boolean::0|Active:integer::0|Last Schedule:string::0|Age:string::0|Containers:string::1|Images:string::1|Selector:string::1", workload::cron_job),
     layout("batch", "jobs", "Name:string:name:0|Status:string::0|Completions:string::0|Duration:string::0|Age:string::0|Containers:string::1|Images:string::1|Selector:string::1", workload::job),

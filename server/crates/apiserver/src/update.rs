@@ -10,6 +10,7 @@ use store::Txn;
 
 use crate::answer::{Answer, Outcome, Proposal, Reply};
 use crate::create::validate;
+use crate::errors::{Errors, Path};
 use crate::item::{Item, encode};
 use crate::server::{ApiServer, Context, Phase, Target};
 use crate::strategy::Generation;
@@ -73,6 +74,9 @@ impl ApiServer {
         meta::check_namespace(&mut new, target)?;
         let part = Part::of(&target.request.subresource);
         match target.find(ctx.snapshot) {
+            Some(_) if target.strategy.requires_version && !names_version(&new) => {
+                Err(version_required(target))
+            }
             Some(current) => self.write(
                 target,
                 Update {
@@ -173,6 +177,21 @@ pub(crate) fn check_name(target: &Target<'_>, new: &Value) -> Result<(), Status>
     }))
 }
 
+/// True when the object says which version it is a change of.
+fn names_version(new: &Value) -> bool {
+    !matches!(text(new, "/metadata/resourceVersion"), "" | "0")
+}
+
+/// 422 as the store of the original words it: about the resource, not the kind.
+fn version_required(target: &Target<'_>) -> Status {
+    let mut errors = Errors::default();
+    let metadata = Path::new("metadata");
+    let why = "must be specified for an update";
+    errors.invalid(&metadata.field("resourceVersion"), 0, why);
+    let (plural, group) = (target.kind.plural, target.kind.group);
+    Status::invalid(plural, group, &target.request.name, errors.into_causes())
+}
+
 /// Checks uid and resourceVersion; true when the request named a resourceVersion.
 fn check_preconditions(target: &Target<'_>, new: &Value, current: &Item) -> Result<bool, Status> {
     let (uid, stored) = (text(new, "/metadata/uid"), current.object()?.uid());
@@ -183,7 +202,7 @@ fn check_preconditions(target: &Target<'_>, new: &Value, current: &Item) -> Resu
         )));
     }
     let version = text(new, "/metadata/resourceVersion");
-    if version.is_empty() || version == "0" {
+    if !names_version(new) {
         return Ok(false);
     }
     if version.parse() == Ok(current.revision().0) {

@@ -271,10 +271,11 @@ impl ApiServer {
             timeout_seconds: options.timeout_seconds,
             error: None,
         };
-        if options.send_initial_events || from == 0 {
+        // Without a word about them they come when no version is named (`sendInitialEvents` of the API's concepts).
+        if options.send_initial_events.unwrap_or(from == 0) {
             plan.cursor.position = ctx.snapshot.revision();
             plan.initial = initial_events(target, &plan.cursor, ctx.snapshot)?;
-            if options.send_initial_events && options.allow_watch_bookmarks {
+            if options.send_initial_events == Some(true) && options.allow_watch_bookmarks {
                 plan.initial
                     .push(plan.cursor.bookmark_with(Some("k8s.io/initial-events-end")));
             }

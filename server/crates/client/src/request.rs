@@ -121,8 +121,8 @@ pub struct Options {
     pub grace_period_seconds: Option<i64>,
     /// `allowWatchBookmarks`.
     pub allow_watch_bookmarks: bool,
-    /// `sendInitialEvents`.
-    pub send_initial_events: bool,
+    /// `sendInitialEvents`, `None` when not given.
+    pub send_initial_events: Option<bool>,
     /// `timeoutSeconds`, 0 for the server's choice.
     pub timeout_seconds: u64,
     /// Parameters of a connection to a pod, in their order: `follow`, `tailLines`, `container`, `command`, ...

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// `map[a:1 b:[x y]]`; keys come in order, as Go sorts them when it prints.
-pub(crate) fn go_text(value: &Value) -> String {
+#[must_use]
+pub fn go_text(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".into(),
         Value::String(text) => text.clone(),

@@ -12,6 +12,9 @@ use crate::model::{Schema, Type};
 use crate::set::{Set, field_element};
 use crate::typed::Comparison;
 
+mod scale;
+pub use scale::{scale_managed_fields, scaled_managed_fields};
+
 /// Who writes, through what and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'a> {

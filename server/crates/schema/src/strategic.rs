@@ -52,19 +52,30 @@ pub enum PatchError {
         /// The missing key.
         key: String,
     },
+    /// A list that merges has lists in it.
+    #[error("lists of lists are not supported")]
+    ListOfLists,
+    /// The items of a list that merges are of several types; holds the lists.
+    #[error("list element types are not identical: {0}")]
+    MixedList(String),
     /// Nested deeper than any object.
     #[error("the patch is nested more than {MAX_DEPTH} deep")]
     TooDeep,
 }
 
 impl PatchError {
-    /// The HTTP status that the apiserver answers: 400 for a malformed patch, 422 for an unknown directive, 500 else.
+    /// The HTTP status that the apiserver answers: 400 for a malformed patch, 422 for lists of lists, 500 else
+    /// (`interpretStrategicMergePatchError` of `k8s.io/apiserver`).
     #[must_use]
     pub fn code(&self) -> u16 {
         match self {
-            Self::UnknownDirective { .. } => 422,
-            Self::NoMergeKey { .. } => 500,
-            _ => 400,
+            Self::ListOfLists => 422,
+            Self::UnknownDirective { .. } | Self::NoMergeKey { .. } | Self::MixedList(_) => 500,
+            Self::NotAnObject(_)
+            | Self::RetainKeys
+            | Self::SetElementOrder
+            | Self::PrimitiveList
+            | Self::TooDeep => 400,
         }
     }
 }
@@ -196,11 +207,7 @@ impl<'a> Merger<'a> {
         if !rule.merge || (original.is_empty() && patch.is_empty()) {
             return Ok(patch);
         }
-        let objects = original
-            .first()
-            .or(patch.first())
-            .is_some_and(Value::is_object);
-        if !objects {
+        if !has_objects(&original, &patch)? {
             let mut merged: Vec<Value> = Vec::new();
             for item in original.iter().chain(&patch) {
                 if !merged.contains(item) {
@@ -280,6 +287,24 @@ fn field_rule<'a>(s: &'a Struct, key: &str) -> Option<Rule<'a>> {
         replace: has("replace"),
         merge_key: &field.merge_key,
     })
+}
+
+/// Whether the items of a list that merges are objects; they are all of one type.
+fn has_objects(original: &[Value], patch: &[Value]) -> Result<bool, PatchError> {
+    let mut items = original.iter().chain(patch);
+    let first = items.next();
+    if first.is_some_and(Value::is_array) {
+        return Err(PatchError::ListOfLists);
+    }
+    let same =
+        |v: &Value| first.is_some_and(|f| std::mem::discriminant(f) == std::mem::discriminant(v));
+    if items.all(same) {
+        return Ok(first.is_some_and(Value::is_object));
+    }
+    let lists = [original, patch].map(|list| Value::Array(list.to_vec()));
+    Err(PatchError::MixedList(go_text(&Value::Array(
+        lists.to_vec(),
+    ))))
 }
 
 fn is_replacement(map: &Map<String, Value>) -> bool {

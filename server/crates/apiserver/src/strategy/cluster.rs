@@ -1,13 +1,10 @@
-//! Namespaces, Nodes, limits, roles, priorities and runtimes.
+//! Namespaces, Nodes, priorities and runtimes.
 
 use serde_json::{Value, json};
 use shared::Millis;
 
 use crate::errors::{Errors, Path};
-use crate::value::{
-    Fields, as_object, default_text, default_to, each, empty, field, inside, int, items, object,
-    text,
-};
+use crate::value::{as_object, default_text, default_to, empty, field, int, items, object, text};
 
 /// The highest priority that users may give (`HighestUserDefinablePriority`).
 const MAX_USER_PRIORITY: i64 = 1_000_000_000;
@@ -71,90 +68,6 @@ pub(super) fn validate_node_update(new: &Value, old: &Value, errors: &mut Errors
     }
 }
 
-/// Defaults and default requests of a Container limit follow from the maximum and the minimum.
-pub(super) fn limit_range_defaults(value: &mut Value) {
-    each(object(value, "spec"), "limits", |limit| {
-        if limit.get("type").and_then(Value::as_str) != Some("Container") {
-            return;
-        }
-        for (from, to) in [
-            ("max", "default"),
-            ("default", "defaultRequest"),
-            ("min", "defaultRequest"),
-        ] {
-            let Some(known) = inside(limit, from)
-                .cloned()
-                .filter(|m: &Fields| !m.is_empty())
-            else {
-                continue;
-            };
-            let target = as_object(limit.entry(to).or_insert_with(empty));
-            for (name, amount) in known {
-                target.entry(name).or_insert(amount);
-            }
-        }
-    });
-}
-
-/// Users and groups are RBAC's own kinds of subject; service accounts are core's.
-pub(super) fn binding_defaults(value: &mut Value) {
-    const GROUP: &str = "rbac.authorization.k8s.io";
-    let fields = as_object(value);
-    if let Some(role) = inside(fields, "roleRef") {
-        default_text(role, "apiGroup", GROUP);
-    }
-    each(fields, "subjects", |subject| {
-        if matches!(
-            subject.get("kind").and_then(Value::as_str),
-            Some("User" | "Group")
-        ) {
-            default_text(subject, "apiGroup", GROUP);
-        }
-    });
-}
-
-pub(super) fn validate_binding(binding: &Value, errors: &mut Errors) {
-    let role = Path::new("roleRef");
-    let is_namespaced = field(binding, "kind") == "RoleBinding";
-    let kinds: &[&str] = if is_namespaced {
-        &["Role", "ClusterRole"]
-    } else {
-        &["ClusterRole"]
-    };
-    errors.one_of(&role.field("kind"), text(binding, "/roleRef/kind"), kinds);
-    if text(binding, "/roleRef/name").is_empty() {
-        errors.required(&role.field("name"), "");
-    }
-    let subjects = Path::new("subjects");
-    for (i, subject) in items(binding, "/subjects").iter().enumerate() {
-        let at = subjects.index(i);
-        if field(subject, "name").is_empty() {
-            errors.required(&at.field("name"), "");
-        }
-        errors.one_of(
-            &at.field("kind"),
-            field(subject, "kind"),
-            &["ServiceAccount", "User", "Group"],
-        );
-        if field(subject, "kind") == "ServiceAccount"
-            && !is_namespaced
-            && field(subject, "namespace").is_empty()
-        {
-            errors.required(&at.field("namespace"), "");
-        }
-    }
-}
-
-pub(super) fn validate_binding_update(new: &Value, old: &Value, errors: &mut Errors) {
-    if new.get("roleRef") != old.get("roleRef") {
-        errors.invalid(
-            &Path::new("roleRef"),
-            new.get("roleRef").cloned().unwrap_or_default(),
-            "cannot change roleRef",
-        );
-    }
-}
-
 pub(super) fn priority_class_defaults(value: &mut Value) {
     let fields = as_object(value);
     default_text(fields, "preemptionPolicy", "PreemptLowerPriority");
@@ -201,4 +114,12 @@ pub(super) fn validate_runtime_class(class: &Value, errors: &mut Errors) {
     if let Some(why) = shared::name::dns_label(handler) {
         errors.invalid(&Path::new("handler"), handler, &why);
     }
+}
+
+pub(super) fn validate_runtime_class_update(new: &Value, old: &Value, errors: &mut Errors) {
+    errors.immutable(
+        &Path::new("handler"),
+        new.get("handler"),
+        old.get("handler"),
+    );
 }

@@ -326,3 +326,7 @@ pub(super) fn validate_signing_request_update(new: &Value, old: &Value, errors: 
         );
     }
 }
+
+pub(super) fn spec_is_immutable(new: &Value, old: &Value, errors: &mut Errors) {
+    errors.immutable(&Path::new("spec"), new.get("spec"), old.get("spec"));
+}

@@ -378,3 +378,64 @@ pub(super) fn service_cidr_prepare(value: &mut Value, now: Millis) {
         );
     }
 }
+
+pub(super) fn validate_ingress_class_update(new: &Value, old: &Value, errors: &mut Errors) {
+    let controller = |class: &Value| class.pointer("/spec/controller").cloned();
+    errors.immutable(
+        &Path::new("spec").field("controller"),
+        controller(new).as_ref(),
+        controller(old).as_ref(),
+    );
+}
+
+/// The most ranges of one ServiceCIDR: one of each family.
+const MAX_SERVICE_CIDRS: usize = 2;
+
+pub(super) fn validate_service_cidr(range: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let path = spec.field("cidrs");
+    let cidrs = items(range, "/spec/cidrs");
+    if cidrs.is_empty() {
+        return errors.required(&path, "at least one CIDR required");
+    }
+    if cidrs.len() > MAX_SERVICE_CIDRS {
+        let why = "may only hold up to 2 values";
+        return errors.invalid(&path, cidrs.to_vec(), why);
+    }
+    for (i, cidr) in cidrs.iter().filter_map(Value::as_str).enumerate() {
+        check_cidr(cidr, &path.index(i), errors);
+    }
+}
+
+pub(super) fn validate_service_cidr_update(new: &Value, old: &Value, errors: &mut Errors) {
+    let cidrs = |range: &Value| range.pointer("/spec/cidrs").cloned();
+    errors.immutable(
+        &Path::new("spec").field("cidrs"),
+        cidrs(new).as_ref(),
+        cidrs(old).as_ref(),
+    );
+}
+
+pub(super) fn validate_ip_address(address: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let parent = spec.field("parentRef");
+    match address.pointer("/spec/parentRef") {
+        None => errors.required(&parent, ""),
+        Some(reference) => {
+            for name in ["resource", "name"] {
+                if field(reference, name).is_empty() {
+                    errors.required(&parent.field(name), "");
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn validate_ip_address_update(new: &Value, old: &Value, errors: &mut Errors) {
+    let parent = |address: &Value| address.pointer("/spec/parentRef").cloned();
+    errors.immutable(
+        &Path::new("spec").field("parentRef"),
+        parent(new).as_ref(),
+        parent(old).as_ref(),
+    );
+}

@@ -1,7 +1,9 @@
 //! What a pod's spec may say (`pkg/apis/core/validation/validation.go`, `ValidatePodSpec`): the pod as a whole;
-//! its containers are in [`containers`].
+//! its containers are in [`containers`], its security in [`security`], its smaller lists in [`parts`].
 
 pub(super) mod containers;
+mod parts;
+mod security;
 
 use std::collections::BTreeSet;
 
@@ -44,6 +46,8 @@ pub(super) fn validate_spec(spec: &Value, path: &Path<'_>, errors: &mut Errors) 
         errors,
     );
     validate_names(spec, path, errors);
+    security::validate_pod(spec, path, errors);
+    parts::validate(spec, path, errors);
     validate_tolerations(
         items(spec, "/tolerations"),
         &path.field("tolerations"),
@@ -199,6 +203,7 @@ fn validate_spread(constraints: &[Value], path: &Path<'_>, errors: &mut Errors) 
             when,
             &["DoNotSchedule", "ScheduleAnyway"],
         );
+        validate_domains(constraint, when, &at, errors);
         if !seen.insert((key, when)) {
             errors.duplicate(
                 &at.field("{topologyKey, whenUnsatisfiable}"),
@@ -210,6 +215,56 @@ fn validate_spread(constraints: &[Value], path: &Path<'_>, errors: &mut Errors) 
             &at.field("labelSelector"),
             errors,
         );
+        validate_label_keys(constraint, "matchLabelKeys", &at, errors);
+    }
+}
+
+/// The parts of a spread constraint about which nodes count.
+fn validate_domains(constraint: &Value, when: &str, path: &Path<'_>, errors: &mut Errors) {
+    if let Some(count) = int(constraint, "/minDomains") {
+        let at = path.field("minDomains");
+        if count <= 0 {
+            errors.invalid(&at, count, "must be greater than zero");
+        }
+        if when != "DoNotSchedule" {
+            let why =
+                format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}");
+            errors.invalid(&at, count, &why);
+        }
+    }
+    for name in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
+        if constraint.get(name).is_some() {
+            errors.one_of(
+                &path.field(name),
+                field(constraint, name),
+                &["Honor", "Ignore"],
+            );
+        }
+    }
+}
+
+/// Keys whose values the pod's own labels give; the selector may not name them as well.
+fn validate_label_keys(term: &Value, name: &str, path: &Path<'_>, errors: &mut Errors) {
+    let keys = items(term, &format!("/{name}"));
+    let at = path.field(name);
+    if !keys.is_empty() && term.get("labelSelector").is_none() {
+        return errors.forbidden(&at, "must not be specified when labelSelector is not set");
+    }
+    for (i, key) in keys.iter().enumerate() {
+        let key = key.as_str().unwrap_or_default();
+        if let Some(why) = qualified_name(key) {
+            errors.invalid(&at.index(i), key, &why);
+        }
+        let is_selected = term
+            .pointer("/labelSelector/matchLabels")
+            .is_some_and(|labels| labels.get(key).is_some())
+            || items(term, "/labelSelector/matchExpressions")
+                .iter()
+                .any(|e| field(e, "key") == key);
+        if is_selected {
+            let why = format!("exists in both {name} and labelSelector");
+            errors.invalid(&at.index(i), key, &why);
+        }
     }
 }
 
@@ -257,15 +312,7 @@ fn validate_affinity(affinity: &Value, path: &Path<'_>, errors: &mut Errors) {
     const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
     if let Some(required) = affinity.pointer(&format!("/nodeAffinity/{REQUIRED}")) {
         let node = path.field("nodeAffinity");
-        let at = node.field(REQUIRED);
-        let at = at.field("nodeSelectorTerms");
-        let terms = items(required, "/nodeSelectorTerms");
-        if terms.is_empty() {
-            errors.required(&at, "must have at least one node selector term");
-        }
-        for (i, term) in terms.iter().enumerate() {
-            validate_node_term(term, &at.index(i), errors);
-        }
+        validate_node_selector(required, &node.field(REQUIRED), errors);
     }
     for kind in ["podAffinity", "podAntiAffinity"] {
         let base = path.field(kind);
@@ -303,6 +350,18 @@ fn validate_affinity(affinity: &Value, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
+/// Checks a `NodeSelector`.
+pub(super) fn validate_node_selector(selector: &Value, path: &Path<'_>, errors: &mut Errors) {
+    let at = path.field("nodeSelectorTerms");
+    let terms = items(selector, "/nodeSelectorTerms");
+    if terms.is_empty() {
+        errors.required(&at, "must have at least one node selector term");
+    }
+    for (i, term) in terms.iter().enumerate() {
+        validate_node_term(term, &at.index(i), errors);
+    }
+}
+
 fn validate_weight(weighted: &Value, path: &Path<'_>, errors: &mut Errors) {
     let weight = int(weighted, "/weight").unwrap_or(0);
     if !(1..=100).contains(&weight) {
@@ -311,11 +370,19 @@ fn validate_weight(weighted: &Value, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn validate_pod_term(term: &Value, path: &Path<'_>, errors: &mut Errors) {
-    validate_selector(
-        term.get("labelSelector"),
-        &path.field("labelSelector"),
-        errors,
-    );
+    for name in ["labelSelector", "namespaceSelector"] {
+        validate_selector(term.get(name), &path.field(name), errors);
+    }
+    let namespaces = path.field("namespaces");
+    for name in items(term, "/namespaces") {
+        let name = name.as_str().unwrap_or_default();
+        if let Some(why) = dns_label(name) {
+            errors.invalid(&namespaces, name, &why);
+        }
+    }
+    for name in ["matchLabelKeys", "mismatchLabelKeys"] {
+        validate_label_keys(term, name, path, errors);
+    }
     let key = field(term, "topologyKey");
     if key.is_empty() {
         errors.required(&path.field("topologyKey"), "can not be empty");

@@ -159,7 +159,7 @@ fn validate_deadline(before: &Value, after: &Value, path: &Path<'_>, errors: &mu
 }
 
 /// Names what differs, one line per field.
-fn differences(path: &str, old: &Value, new: &Value, out: &mut String) {
+pub(super) fn differences(path: &str, old: &Value, new: &Value, out: &mut String) {
     match (old, new) {
         (Value::Object(a), Value::Object(b)) => {
             let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();

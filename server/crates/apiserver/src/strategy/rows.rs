@@ -1,14 +1,13 @@
-//! The rows of the strategies: which kind has which rules of its own.
+//! The rows of the strategies: which kind has which rules of its own. First what runs and what connects it.
 
 use shared::name::dns_label;
 
 use super::{
-    BASE, Generation, Strategy, cluster, config, extension, network, pod, pod_check, pod_update,
-    reset_status, service, storage, workload,
+    BASE, Generation, Strategy, cluster, config, limits, network, persistent, pod, pod_check,
+    pod_update, reset_status, service, status, workload,
 };
-use crate::meta::path_segment;
 
-const WITH_GENERATION: Strategy = Strategy {
+pub(in crate::strategy) const WITH_GENERATION: Strategy = Strategy {
     generation: Generation::Spec,
     ..BASE
 };
@@ -16,22 +15,13 @@ const WORKLOAD: Strategy = Strategy {
     status_keeps_labels: true,
     ..WITH_GENERATION
 };
-const UPSERT: Strategy = Strategy {
+pub(in crate::strategy) const UPSERT: Strategy = Strategy {
     create_on_update: true,
     ..BASE
 };
-const RBAC: Strategy = Strategy {
-    check_name: path_segment,
-    ..UPSERT
-};
-
-const POLICY_BINDING: Strategy = Strategy {
-    defaults: extension::policy_binding_defaults,
-    ..WITH_GENERATION
-};
 
 /// The strategies by group and plural.
-pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
+pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
     (
         "",
         "pods",
@@ -44,6 +34,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             validate_parts: &[
                 ("ephemeralcontainers", pod_update::validate_ephemeral),
                 ("resize", pod_update::validate_resize),
+                ("status", status::validate_pod),
             ],
             returns_deleted: true,
             ..WITH_GENERATION
@@ -124,6 +115,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         Strategy {
             validate: cluster::validate_node,
             validate_update: cluster::validate_node_update,
+            validate_parts: &[("status", status::validate_node)],
             keeps_status_on_create: true,
             ..BASE
         },
@@ -132,7 +124,8 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "",
         "limitranges",
         Strategy {
-            defaults: cluster::limit_range_defaults,
+            defaults: limits::limit_range_defaults,
+            validate: limits::validate_limit_range,
             ..UPSERT
         },
     ),
@@ -141,6 +134,8 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "resourcequotas",
         Strategy {
             prepare_create: reset_status,
+            validate: limits::validate_quota,
+            validate_update: limits::validate_quota_update,
             returns_deleted: true,
             ..BASE
         },
@@ -163,6 +158,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             defaults: workload::replication_controller_defaults,
             prepare_create: workload::replicas_status,
             validate: workload::validate_replication_controller,
+            validate_parts: &[("status", status::validate_replica_set)],
             ..WITH_GENERATION
         },
     ),
@@ -170,10 +166,10 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "",
         "persistentvolumeclaims",
         Strategy {
-            defaults: storage::claim_defaults,
-            prepare_create: storage::claim_prepare,
-            validate: storage::validate_claim,
-            validate_update: storage::validate_claim_update,
+            defaults: persistent::claim_defaults,
+            prepare_create: persistent::claim_prepare,
+            validate: persistent::validate_claim,
+            validate_update: persistent::validate_claim_update,
             returns_deleted: true,
             ..BASE
         },
@@ -182,10 +178,11 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "",
         "persistentvolumes",
         Strategy {
-            defaults: storage::volume_defaults,
-            prepare_create: storage::volume_prepare,
-            prepare_status: storage::volume_prepare_status,
-            validate: storage::validate_volume,
+            defaults: persistent::volume_defaults,
+            prepare_create: persistent::volume_prepare,
+            prepare_status: persistent::volume_prepare_status,
+            validate: persistent::validate_volume,
+            validate_update: persistent::validate_volume_update,
             returns_deleted: true,
             ..BASE
         },
@@ -199,6 +196,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             prepare_create: reset_status,
             validate: workload::validate_deployment,
             validate_update: workload::selector_is_immutable,
+            validate_parts: &[("status", status::validate_deployment)],
             ..WORKLOAD
         },
     ),
@@ -210,6 +208,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             prepare_create: workload::replicas_status,
             validate: workload::validate_replica_set,
             validate_update: workload::selector_is_immutable,
+            validate_parts: &[("status", status::validate_replica_set)],
             ..WORKLOAD
         },
     ),
@@ -221,6 +220,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             prepare_create: workload::stateful_set_status,
             validate: workload::validate_stateful_set,
             validate_update: workload::validate_stateful_set_update,
+            validate_parts: &[("status", status::validate_stateful_set)],
             ..WORKLOAD
         },
     ),
@@ -233,10 +233,19 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             prepare_update: workload::daemon_set_prepare_update,
             validate: workload::validate_daemon_set,
             validate_update: workload::selector_is_immutable,
+            validate_parts: &[("status", status::validate_daemon_set)],
             ..WORKLOAD
         },
     ),
-    ("apps", "controllerrevisions", UPSERT),
+    (
+        "apps",
+        "controllerrevisions",
+        Strategy {
+            validate: workload::validate_controller_revision,
+            validate_update: workload::validate_controller_revision_update,
+            ..UPSERT
+        },
+    ),
     (
         "batch",
         "jobs",
@@ -245,6 +254,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             prepare_create: workload::job_prepare,
             validate: workload::validate_job,
             validate_update: workload::validate_job_update,
+            validate_parts: &[("status", status::validate_job)],
             ..WORKLOAD
         },
     ),
@@ -273,8 +283,10 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "policy",
         "poddisruptionbudgets",
         Strategy {
+            requires_version: true,
             prepare_create: workload::disruption_budget_status,
             validate: workload::validate_disruption_budget,
+            validate_parts: &[("status", status::validate_budget)],
             ..WITH_GENERATION
         },
     ),
@@ -292,6 +304,7 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "ingressclasses",
         Strategy {
             validate: network::validate_ingress_class,
+            validate_update: network::validate_ingress_class_update,
             ..WITH_GENERATION
         },
     ),
@@ -309,6 +322,8 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "servicecidrs",
         Strategy {
             prepare_create: network::service_cidr_prepare,
+            validate: network::validate_service_cidr,
+            validate_update: network::validate_service_cidr_update,
             ..BASE
         },
     ),
@@ -317,6 +332,8 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
         "ipaddresses",
         Strategy {
             check_name: network::ip_name,
+            validate: network::validate_ip_address,
+            validate_update: network::validate_ip_address_update,
             ..BASE
         },
     ),
@@ -329,184 +346,6 @@ pub(super) static STRATEGIES: &[(&str, &str, Strategy)] = &[
             validate: network::validate_slice,
             validate_update: network::validate_slice_update,
             ..BASE
-        },
-    ),
-    ("rbac.authorization.k8s.io", "roles", RBAC),
-    ("rbac.authorization.k8s.io", "clusterroles", RBAC),
-    (
-        "rbac.authorization.k8s.io",
-        "rolebindings",
-        Strategy {
-            defaults: cluster::binding_defaults,
-            validate: cluster::validate_binding,
-            validate_update: cluster::validate_binding_update,
-            ..RBAC
-        },
-    ),
-    (
-        "rbac.authorization.k8s.io",
-        "clusterrolebindings",
-        Strategy {
-            defaults: cluster::binding_defaults,
-            validate: cluster::validate_binding,
-            validate_update: cluster::validate_binding_update,
-            ..RBAC
-        },
-    ),
-    (
-        "scheduling.k8s.io",
-        "priorityclasses",
-        Strategy {
-            generation: Generation::Everything,
-            defaults: cluster::priority_class_defaults,
-            validate: cluster::validate_priority_class,
-            validate_update: cluster::validate_priority_class_update,
-            ..BASE
-        },
-    ),
-    (
-        "storage.k8s.io",
-        "storageclasses",
-        Strategy {
-            defaults: storage::class_defaults,
-            validate: storage::validate_class,
-            validate_update: storage::validate_class_update,
-            ..BASE
-        },
-    ),
-    (
-        "storage.k8s.io",
-        "csidrivers",
-        Strategy {
-            defaults: storage::csi_driver_defaults,
-            ..BASE
-        },
-    ),
-    (
-        "node.k8s.io",
-        "runtimeclasses",
-        Strategy {
-            validate: cluster::validate_runtime_class,
-            ..BASE
-        },
-    ),
-    (
-        "coordination.k8s.io",
-        "leases",
-        Strategy {
-            validate: config::validate_lease,
-            ..UPSERT
-        },
-    ),
-    (
-        "autoscaling/v1",
-        "horizontalpodautoscalers",
-        Strategy {
-            defaults: workload::old_autoscaler_defaults,
-            prepare_create: workload::old_autoscaler_status,
-            validate: workload::validate_autoscaler,
-            ..BASE
-        },
-    ),
-    (
-        "apiregistration.k8s.io",
-        "apiservices",
-        Strategy {
-            check_name: path_segment,
-            prepare_create: extension::api_service_prepare,
-            validate: extension::validate_api_service,
-            ..BASE
-        },
-    ),
-    (
-        "certificates.k8s.io",
-        "certificatesigningrequests",
-        Strategy {
-            check_name: path_segment,
-            prepare_create: reset_status,
-            prepare_status: extension::signing_request_conditions,
-            validate: extension::validate_signing_request,
-            validate_update: extension::validate_signing_request_update,
-            fill_in: extension::name_creator,
-            ..BASE
-        },
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingwebhookconfigurations",
-        Strategy {
-            generation: Generation::Everything,
-            defaults: extension::validating_webhooks,
-            validate: extension::validate_webhooks,
-            ..BASE
-        },
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations",
-        Strategy {
-            generation: Generation::Everything,
-            defaults: extension::mutating_webhooks,
-            validate: extension::validate_webhooks,
-            ..BASE
-        },
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingadmissionpolicies",
-        Strategy {
-            defaults: extension::policy_defaults,
-            prepare_create: reset_status,
-            ..WITH_GENERATION
-        },
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingadmissionpolicies",
-        Strategy {
-            defaults: extension::policy_defaults,
-            ..WITH_GENERATION
-        },
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingadmissionpolicybindings",
-        POLICY_BINDING,
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingadmissionpolicybindings",
-        POLICY_BINDING,
-    ),
-    (
-        "resource.k8s.io",
-        "resourceclaims",
-        Strategy {
-            prepare_create: reset_status,
-            ..BASE
-        },
-    ),
-    ("resource.k8s.io", "deviceclasses", WITH_GENERATION),
-    ("resource.k8s.io", "resourceslices", WITH_GENERATION),
-    (
-        "flowcontrol.apiserver.k8s.io",
-        "flowschemas",
-        Strategy {
-            defaults: extension::flow_schema_defaults,
-            prepare_create: reset_status,
-            fill_in: extension::flow_schema_condition,
-            validate: extension::validate_flow_schema,
-            ..WITH_GENERATION
-        },
-    ),
-    (
-        "flowcontrol.apiserver.k8s.io",
-        "prioritylevelconfigurations",
-        Strategy {
-            defaults: extension::priority_level_defaults,
-            prepare_create: reset_status,
-            validate: extension::validate_priority_level,
-            ..WITH_GENERATION
         },
     ),
 ];

@@ -1,156 +1,20 @@
-//! Volumes, claims, storage classes and CSI drivers.
+//! Storage classes, and what CSI drivers say about themselves, their nodes and their attachments.
 
 use serde_json::{Value, json};
-use shared::Millis;
+use shared::name::dns_subdomain;
+use shared::quantity::Quantity;
 
+use super::pod_check::validate_selector;
 use crate::errors::{Errors, Path};
-use crate::value::{
-    Fields, as_object, default_text, default_to, empty, field, inside, items, object, text,
-};
+use crate::value::{as_object, default_text, default_to, empty, entries, field, items, text};
 
-const ACCESS_MODES: &[&str] = &[
-    "ReadOnlyMany",
-    "ReadWriteMany",
-    "ReadWriteOnce",
-    "ReadWriteOncePod",
+/// The longest name of a CSI driver in bytes.
+const MAX_DRIVER_NAME_BYTES: usize = 63;
+/// What may not change about a CSIDriver, and how messages call it.
+const IMMUTABLE_DRIVER_FIELDS: &[(&str, &str)] = &[
+    ("attachRequired", "attachedRequired"),
+    ("volumeLifecycleModes", "volumeLifecycleModes"),
 ];
-/// Fields of a PersistentVolume's spec that are no volume source.
-const NO_SOURCE: &[&str] = &[
-    "capacity",
-    "accessModes",
-    "claimRef",
-    "persistentVolumeReclaimPolicy",
-    "storageClassName",
-    "mountOptions",
-    "volumeMode",
-    "nodeAffinity",
-    "volumeAttributesClassName",
-];
-
-fn add_finalizer(value: &mut Value, finalizer: &str) {
-    let list = object(value, "metadata")
-        .entry("finalizers")
-        .or_insert_with(|| json!([]));
-    if let Some(list) = list
-        .as_array_mut()
-        .filter(|list| !list.iter().any(|f| f == finalizer))
-    {
-        list.push(finalizer.into());
-    }
-}
-
-pub(super) fn claim_defaults(value: &mut Value) {
-    claim_spec_defaults(object(value, "spec"));
-}
-
-/// Defaults of a claim's spec, in a template or not.
-pub(super) fn claim_spec_defaults(spec: &mut Fields) {
-    default_text(spec, "volumeMode", "Filesystem");
-}
-
-pub(super) fn claim_prepare(value: &mut Value, _now: Millis) {
-    add_finalizer(value, "kubernetes.io/pvc-protection");
-    as_object(value).insert("status".into(), json!({"phase": "Pending"}));
-}
-
-pub(super) fn validate_claim(claim: &Value, errors: &mut Errors) {
-    let spec = Path::new("spec");
-    let modes = items(claim, "/spec/accessModes");
-    if modes.is_empty() {
-        errors.required(
-            &spec.field("accessModes"),
-            "at least 1 access mode is required",
-        );
-    }
-    for mode in modes.iter().filter_map(Value::as_str) {
-        errors.one_of(&spec.field("accessModes"), mode, ACCESS_MODES);
-    }
-    if claim.pointer("/spec/resources/requests/storage").is_none() {
-        let resources = spec.field("resources");
-        errors.required(&resources.key("storage"), "");
-    }
-    errors.one_of(
-        &spec.field("volumeMode"),
-        text(claim, "/spec/volumeMode"),
-        &["Block", "Filesystem"],
-    );
-}
-
-pub(super) fn validate_claim_update(new: &Value, old: &Value, errors: &mut Errors) {
-    let fixed = |v: &Value| {
-        let mut spec = v
-            .get("spec")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
-        if text(old, "/spec/volumeName").is_empty() {
-            spec.remove("volumeName");
-        }
-        spec.remove("resources");
-        spec.remove("volumeAttributesClassName");
-        spec
-    };
-    if fixed(new) != fixed(old) {
-        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        errors.forbidden(&Path::new("spec"), why);
-    }
-}
-
-pub(super) fn volume_defaults(value: &mut Value) {
-    let spec = object(value, "spec");
-    default_text(spec, "persistentVolumeReclaimPolicy", "Retain");
-    default_text(spec, "volumeMode", "Filesystem");
-    if let Some(path) = inside(spec, "hostPath") {
-        default_to(path, "type", "");
-    }
-}
-
-pub(super) fn volume_prepare(value: &mut Value, now: Millis) {
-    add_finalizer(value, "kubernetes.io/pv-protection");
-    let status = json!({"phase": "Pending", "lastPhaseTransitionTime": now.rfc3339()});
-    as_object(value).insert("status".into(), status);
-}
-
-pub(super) fn volume_prepare_status(new: &mut Value, old: &Value, now: Millis) {
-    if text(new, "/status/phase") != text(old, "/status/phase") {
-        object(new, "status").insert("lastPhaseTransitionTime".into(), now.rfc3339().into());
-    }
-}
-
-pub(super) fn validate_volume(volume: &Value, errors: &mut Errors) {
-    let spec = Path::new("spec");
-    if items(volume, "/spec/accessModes").is_empty() {
-        errors.required(&spec.field("accessModes"), "");
-    }
-    for mode in items(volume, "/spec/accessModes")
-        .iter()
-        .filter_map(Value::as_str)
-    {
-        errors.one_of(&spec.field("accessModes"), mode, ACCESS_MODES);
-    }
-    if volume.pointer("/spec/capacity/storage").is_none() {
-        errors.required(&spec.field("capacity"), "");
-    }
-    let fields = volume
-        .get("spec")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    match fields
-        .filter(|(name, _)| !NO_SOURCE.contains(&name.as_str()))
-        .count()
-    {
-        0 => errors.required(&spec, "must specify a volume type"),
-        1 => {}
-        _ => errors.forbidden(&spec, "may not specify more than 1 volume type"),
-    }
-    let policy = text(volume, "/spec/persistentVolumeReclaimPolicy");
-    errors.one_of(
-        &spec.field("persistentVolumeReclaimPolicy"),
-        policy,
-        &["Delete", "Recycle", "Retain"],
-    );
-}
 
 pub(super) fn class_defaults(value: &mut Value) {
     let fields = as_object(value);
@@ -205,4 +69,194 @@ pub(super) fn csi_driver_defaults(value: &mut Value) {
     default_to(spec, "volumeLifecycleModes", json!(["Persistent"]));
     default_to(spec, "requiresRepublish", false);
     default_to(spec, "seLinuxMount", false);
+}
+
+/// Checks the name of a CSI driver.
+pub(super) fn validate_driver_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
+    if name.is_empty() {
+        return errors.required(path, "");
+    }
+    if name.len() > MAX_DRIVER_NAME_BYTES {
+        errors.too_long(path, MAX_DRIVER_NAME_BYTES);
+    }
+    if let Some(why) = dns_subdomain(&name.to_lowercase()) {
+        errors.invalid(path, name, &why);
+    }
+}
+
+pub(super) fn validate_csi_driver(driver: &Value, errors: &mut Errors) {
+    let name = text(driver, "/metadata/name");
+    if name.len() > MAX_DRIVER_NAME_BYTES {
+        errors.too_long(&Path::new("name"), MAX_DRIVER_NAME_BYTES);
+    }
+    let spec = Path::new("spec");
+    errors.one_of(
+        &spec.field("fsGroupPolicy"),
+        text(driver, "/spec/fsGroupPolicy"),
+        &["File", "None", "ReadWriteOnceWithFSType"],
+    );
+    let modes = spec.field("volumeLifecycleModes");
+    for mode in items(driver, "/spec/volumeLifecycleModes")
+        .iter()
+        .filter_map(Value::as_str)
+    {
+        errors.one_of(&modes, mode, &["Ephemeral", "Persistent"]);
+    }
+    let requests = spec.field("tokenRequests");
+    let mut audiences = std::collections::BTreeSet::new();
+    for (i, request) in items(driver, "/spec/tokenRequests").iter().enumerate() {
+        let at = requests.index(i);
+        let audience = field(request, "audience");
+        if !audiences.insert(audience) {
+            errors.duplicate(&at.field("audience"), audience);
+        }
+        let seconds = request.get("expirationSeconds").and_then(Value::as_i64);
+        if let Some(seconds) = seconds.filter(|s| *s < super::volume::MIN_TOKEN_LIFE_S) {
+            let why = "may not specify a duration less than 10 minutes";
+            errors.invalid(&at.field("expirationSeconds"), seconds, why);
+        }
+    }
+}
+
+pub(super) fn validate_csi_driver_update(new: &Value, old: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    for (name, shown) in IMMUTABLE_DRIVER_FIELDS {
+        let at = |driver: &Value| driver.pointer(&format!("/spec/{name}")).cloned();
+        errors.immutable(&spec.field(shown), at(new).as_ref(), at(old).as_ref());
+    }
+}
+
+pub(super) fn validate_csi_node(node: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let drivers = spec.field("drivers");
+    let mut names = std::collections::BTreeSet::new();
+    for (i, driver) in items(node, "/spec/drivers").iter().enumerate() {
+        let at = drivers.index(i);
+        let name = field(driver, "name");
+        validate_driver_name(name, &at.field("name"), errors);
+        if field(driver, "nodeID").is_empty() {
+            errors.required(&at.field("nodeID"), "");
+        }
+        if let Some(count) = driver
+            .pointer("/allocatable/count")
+            .and_then(Value::as_i64)
+            .filter(|n| *n < 0)
+        {
+            let allocatable = at.field("allocatable");
+            let why = "must be greater than or equal to 0";
+            errors.invalid(&allocatable.field("count"), count, why);
+        }
+        let keys = at.field("topologyKeys");
+        let mut seen = std::collections::BTreeSet::new();
+        for key in items(driver, "/topologyKeys")
+            .iter()
+            .filter_map(Value::as_str)
+        {
+            if !seen.insert(key) {
+                errors.duplicate(&keys, key);
+            }
+            if let Some(why) = crate::meta::qualified_name(key) {
+                errors.invalid(&keys, key, &why);
+            }
+        }
+        if !names.insert(name) {
+            errors.duplicate(&at.field("name"), name);
+        }
+    }
+}
+
+pub(super) fn validate_csi_node_update(new: &Value, old: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    let drivers = spec.field("drivers");
+    let after = items(new, "/spec/drivers");
+    for (i, driver) in after.iter().enumerate() {
+        let name = field(driver, "name");
+        let before = items(old, "/spec/drivers")
+            .iter()
+            .find(|d| field(d, "name") == name);
+        let fixed = |driver: &Value| {
+            let mut fields = driver.as_object().cloned().unwrap_or_default();
+            fields.remove("allocatable");
+            fields
+        };
+        if before.is_some_and(|b| fixed(b) != fixed(driver)) {
+            errors.invalid(&drivers.index(i), driver.clone(), "field is immutable");
+        }
+    }
+}
+
+pub(super) fn validate_capacity(capacity: &Value, errors: &mut Errors) {
+    for name in ["capacity", "maximumVolumeSize"] {
+        let amount = super::quantity(capacity.get(name));
+        if amount.is_some_and(|q| q < Quantity::default()) {
+            let value = capacity.get(name).cloned().unwrap_or_default();
+            errors.invalid(
+                &Path::new(name),
+                value,
+                "must be greater than or equal to 0",
+            );
+        }
+    }
+    validate_selector(
+        capacity.get("nodeTopology"),
+        &Path::new("nodeTopology"),
+        errors,
+    );
+    let class = field(capacity, "storageClassName");
+    if let Some(why) = dns_subdomain(class) {
+        errors.invalid(&Path::new("storageClassName"), class, &why);
+    }
+}
+
+pub(super) fn validate_capacity_update(new: &Value, old: &Value, errors: &mut Errors) {
+    for name in ["nodeTopology", "storageClassName"] {
+        errors.immutable(&Path::new(name), new.get(name), old.get(name));
+    }
+}
+
+pub(super) fn validate_attachment(attachment: &Value, errors: &mut Errors) {
+    let spec = Path::new("spec");
+    validate_driver_name(
+        text(attachment, "/spec/attacher"),
+        &spec.field("attacher"),
+        errors,
+    );
+    let source = spec.field("source");
+    let named = attachment.pointer("/spec/source/persistentVolumeName");
+    let inline = attachment.pointer("/spec/source/inlineVolumeSpec");
+    let exactly_one = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    match (named, inline) {
+        (None, None) => errors.required(&source, exactly_one),
+        (Some(_), Some(_)) => errors.forbidden(&source, exactly_one),
+        (Some(name), None) if name == "" => errors.required(
+            &source.field("persistentVolumeName"),
+            "must specify non empty persistentVolumeName",
+        ),
+        _ => {}
+    }
+    let node = text(attachment, "/spec/nodeName");
+    if let Some(why) = dns_subdomain(node) {
+        errors.invalid(&spec.field("nodeName"), node, &why);
+    }
+}
+
+pub(super) fn validate_attachment_update(new: &Value, old: &Value, errors: &mut Errors) {
+    errors.immutable(&Path::new("spec"), new.get("spec"), old.get("spec"));
+}
+
+pub(super) fn validate_attributes_class(class: &Value, errors: &mut Errors) {
+    validate_driver_name(field(class, "driverName"), &Path::new("driverName"), errors);
+    if entries(class, "/parameters").next().is_none() {
+        let why = "must contain at least one key/value pair";
+        errors.required(&Path::new("parameters"), why);
+    }
+}
+
+pub(super) fn validate_attributes_class_update(new: &Value, old: &Value, errors: &mut Errors) {
+    for name in ["driverName", "parameters"] {
+        if new.get(name) != old.get(name) {
+            let why = format!("updates to {name} are forbidden.");
+            errors.forbidden(&Path::new(name), &why);
+        }
+    }
 }

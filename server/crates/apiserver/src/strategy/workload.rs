@@ -4,16 +4,17 @@
 mod check;
 
 pub(super) use check::{
-    cron_job_name, selector_is_immutable, validate_autoscaler, validate_cron_job,
-    validate_daemon_set, validate_deployment, validate_disruption_budget, validate_job,
-    validate_job_update, validate_pod_template, validate_replica_set,
-    validate_replication_controller, validate_stateful_set, validate_stateful_set_update,
+    cron_job_name, selector_is_immutable, validate_autoscaler, validate_controller_revision,
+    validate_controller_revision_update, validate_cron_job, validate_daemon_set,
+    validate_deployment, validate_disruption_budget, validate_job, validate_job_update,
+    validate_pod_template, validate_replica_set, validate_replication_controller,
+    validate_stateful_set, validate_stateful_set_update,
 };
 
 use serde_json::{Value, json};
 use shared::Millis;
 
-use super::{pod, set_status, storage};
+use super::{persistent, pod, set_status};
 use crate::value::{
     Fields, as_object, default_text, default_to, each, empty, flag, int, object, text,
 };
@@ -89,7 +90,7 @@ pub(super) fn stateful_set_defaults(value: &mut Value) {
     each(spec, "volumeClaimTemplates", |claim| {
         default_text(claim, "kind", "PersistentVolumeClaim");
         default_text(claim, "apiVersion", "v1");
-        storage::claim_spec_defaults(as_object(claim.entry("spec").or_insert_with(empty)));
+        persistent::claim_spec_defaults(as_object(claim.entry("spec").or_insert_with(empty)));
         let status = as_object(claim.entry("status").or_insert_with(empty));
         default_text(status, "phase", "Pending");
     });

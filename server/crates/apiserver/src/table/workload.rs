@@ -227,3 +227,11 @@ pub(super) fn disruption_budget(o: &Object, now: Millis) -> Vec<Value> {
         age(o, now),
     ]
 }
+
+pub(super) fn scale(scale: &Object, now: Millis) -> Vec<Value> {
+    vec![
+        count(scale, "/spec/replicas"),
+        count(scale, "/status/replicas"),
+        age(scale, now),
+    ]
+}

@@ -68,6 +68,11 @@ impl Cluster {
         }
     }
 
+    /// Begins again with the first seed.
+    pub(crate) fn rewind(&mut self) {
+        self.seed = 1000;
+    }
+
     fn fresh() -> Self {
         let mut cluster = Self::empty();
         for request in cluster.server.bootstrap() {

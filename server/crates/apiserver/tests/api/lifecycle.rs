@@ -309,6 +309,22 @@ fn collections_are_deleted_one_by_one() {
 }
 
 #[test]
+fn a_generated_name_that_is_taken_is_drawn_again() {
+    let create = |cluster: &mut Cluster, body: &str| cluster.send("POST", MAPS, body);
+    let mut cluster = Cluster::new();
+    let first = create(&mut cluster, r#"{"metadata":{"generateName":"g-"}}"#);
+    let name = first.at("/metadata/name");
+    // The same seed draws the same name first.
+    let mut again = Cluster::new();
+    let taken = create(&mut again, &json!({"metadata": {"name": name}}).to_string());
+    assert_eq!(taken.code, 201);
+    again.rewind();
+    let second = create(&mut again, r#"{"metadata":{"generateName":"g-"}}"#);
+    assert_eq!(second.code, 201);
+    assert_ne!(second.at("/metadata/name"), name);
+}
+
+#[test]
 fn evictions_respect_budgets() {
     let mut cluster = with_pod("n1", json!({}));
     cluster.patch(
@@ -327,7 +343,7 @@ fn evictions_respect_budgets() {
     cluster.patch(
         "merge",
         &format!("{budgets}/b/status"),
-        r#"{"status":{"disruptionsAllowed":1}}"#,
+        r#"{"status":{"disruptionsAllowed":1,"observedGeneration":1}}"#,
     );
     assert_eq!(
         cluster

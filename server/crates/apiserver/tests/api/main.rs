@@ -20,6 +20,7 @@ mod protobuf;
 mod quotas;
 mod recorded;
 mod refusals;
+mod scripts;
 mod services;
 mod tables;
 mod tokens;

@@ -124,7 +124,7 @@ fn rows_of_other_kinds() {
     check(
         "/apis/apps/v1/namespaces/rec/deployments",
         workload.clone(),
-        json!({"readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1}),
+        json!({"replicas": 2, "readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1}),
         "x|1/3|2|1|90s|c,d|i,j|a=b",
     );
     check(

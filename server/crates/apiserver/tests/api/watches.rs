@@ -94,6 +94,68 @@ fn initial_events_end_with_a_bookmark() {
 }
 
 #[test]
+fn a_watch_may_ask_for_no_initial_events() {
+    let mut cluster = Cluster::new();
+    cluster.send("POST", MAPS, r#"{"metadata":{"name":"old"}}"#);
+    for version in ["", "&resourceVersion=0"] {
+        let query =
+            format!("watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan{version}");
+        let mut plan = cluster.watch(&format!("{MAPS}?{query}")).expect("a watch");
+        cluster.send("POST", MAPS, r#"{"metadata":{"generateName":"new-"}}"#);
+        let told = frames(&mut plan, &cluster.store, "/metadata/generateName");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("ADDED new-"), "{told:?}");
+    }
+    for (query, why) in [
+        (
+            "sendInitialEvents=false",
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+        (
+            "sendInitialEvents=true&resourceVersionMatch=Exact",
+            "[resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan, resourceVersionMatch: Unsupported value: \"Exact\": supported values: \"NotOlderThan\"]",
+        ),
+        (
+            "resourceVersionMatch=NotOlderThan",
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
+    ] {
+        let refused = cluster
+            .watch(&format!("{MAPS}?watch=1&{query}"))
+            .expect_err("refused");
+        assert_eq!(
+            refused.message,
+            format!("ListOptions.meta.k8s.io \"\" is invalid: {why}")
+        );
+    }
+    let refused = cluster.get(&format!("{MAPS}?sendInitialEvents=false"), "");
+    assert_eq!(
+        refused.summary(),
+        "422 ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list"
+    );
+}
+
+#[test]
+fn a_watch_from_long_ago_tells_all_that_happened_since() {
+    let mut cluster = Cluster::new();
+    cluster.send(
+        "POST",
+        MAPS,
+        r#"{"metadata":{"name":"m"},"data":{"a":"1"}}"#,
+    );
+    cluster.send(
+        "PUT",
+        &format!("{MAPS}/m"),
+        r#"{"metadata":{"name":"m"},"data":{"a":"2"}}"#,
+    );
+    let mut plan = cluster
+        .watch(&format!("{MAPS}?watch=1&resourceVersion=1&labelSelector="))
+        .expect("a watch");
+    let told = frames(&mut plan, &cluster.store, "/data/a");
+    assert_eq!(told, ["ADDED m 1", "MODIFIED m 2"]);
+}
+
+#[test]
 fn a_watch_resumes_where_it_was_or_is_told_that_it_cannot() {
     let mut cluster = Cluster::new();
     cluster.send("POST", MAPS, r#"{"metadata":{"name":"a"}}"#);

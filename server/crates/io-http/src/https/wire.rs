@@ -104,7 +104,12 @@ fn query(request: &Request) -> String {
                 .unwrap_or_default(),
         ),
         ("allowWatchBookmarks", flag(*allow_watch_bookmarks, "true")),
-        ("sendInitialEvents", flag(*send_initial_events, "true")),
+        (
+            "sendInitialEvents",
+            send_initial_events
+                .map(|all| all.to_string())
+                .unwrap_or_default(),
+        ),
         ("timeoutSeconds", number(*timeout_seconds)),
     ];
     let mut query = String::new();

@@ -223,7 +223,7 @@ fn a_kind_without_a_schema_merges_as_plain_json() {
 
 #[test]
 fn what_is_no_patch_is_refused() {
-    let old = json!({"metadata": {"finalizers": ["a"]}, "spec": {"containers": [{"name": "a"}]}});
+    let old = json!({"metadata": {"finalizers": ["a"]}, "spec": {"containers": [{"name": "a"}], "initContainers": []}});
     for (patch, code, want) in [
         (
             json!([]),
@@ -232,18 +232,28 @@ fn what_is_no_patch_is_refused() {
         ),
         (
             json!({"spec": {"$patch": "merge"}}),
-            422,
+            500,
             "unknown patch type: merge in map: map[$patch:merge]",
         ),
         (
             json!({"spec": {"containers": [{"$patch": 1}]}}),
-            422,
+            500,
             "unknown patch type: 1 in map: map[$patch:1]",
         ),
         (
             json!({"spec": {"containers": [{"image": "x"}]}}),
             500,
             "map: map[image:x] does not contain declared merge key: name",
+        ),
+        (
+            json!({"spec": {"containers": [1]}}),
+            500,
+            "list element types are not identical: [[map[name:a]] [1]]",
+        ),
+        (
+            json!({"spec": {"initContainers": [[]]}}),
+            422,
+            "lists of lists are not supported",
         ),
         (
             json!({"spec": {"$retainKeys": "x"}}),

@@ -106,6 +106,16 @@ fn one<'a>(
         volumes,
         errors,
     );
+    validate_devices(
+        items(container, "/volumeDevices"),
+        items(container, "/volumeMounts"),
+        &path.field("volumeDevices"),
+        volumes,
+        errors,
+    );
+    if let Some(context) = container.get("securityContext") {
+        super::security::validate_container(context, &path.field("securityContext"), errors);
+    }
     let is_sidecar = is_init && field(container, "restartPolicy") == "Always";
     validate_probes(container, path, is_init && !is_sidecar, errors);
     if let Some(resources) = container.get("resources") {
@@ -279,6 +289,43 @@ fn validate_mounts(
     }
 }
 
+/// Block devices of claims: each at a path of its own, and not mounted as well.
+fn validate_devices(
+    devices: &[Value],
+    mounts: &[Value],
+    path: &Path<'_>,
+    volumes: &BTreeSet<&str>,
+    errors: &mut Errors,
+) {
+    let (mut places, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for (i, device) in devices.iter().enumerate() {
+        let at = path.index(i);
+        let (name, place) = (field(device, "name"), field(device, "devicePath"));
+        if name.is_empty() {
+            errors.required(&at.field("name"), "");
+        } else if !volumes.contains(name) {
+            errors.not_found(&at.field("name"), name);
+        }
+        if place.is_empty() {
+            errors.required(&at.field("devicePath"), "");
+        } else if place.split('/').any(|part| part == "..") {
+            errors.invalid(&at.field("devicePath"), place, "must not contain '..'");
+        } else if !places.insert(place) {
+            errors.invalid(&at.field("devicePath"), place, "must be unique");
+        }
+        if mounts
+            .iter()
+            .any(|m| field(m, "name") == name && !name.is_empty())
+        {
+            let why = "must not already exist in volumeMounts";
+            errors.invalid(&at.field("name"), name, why);
+        }
+        if !names.insert(name) && !name.is_empty() {
+            errors.invalid(&at.field("name"), name, "must be unique");
+        }
+    }
+}
+
 fn validate_probes(container: &Value, path: &Path<'_>, forbidden: bool, errors: &mut Errors) {
     for (name, once) in [
         ("livenessProbe", true),
@@ -373,21 +420,14 @@ fn validate_resources(resources: &Value, path: &Path<'_>, errors: &mut Errors) {
         for (name, value) in entries(resources, &format!("/{list}")) {
             let at = base.key(name);
             validate_resource_name(name, &at, errors);
-            let amount = value
-                .as_str()
-                .map(Quantity::parse)
-                .or_else(|| Some(value.as_i64().map(Quantity::units)));
-            if amount.flatten().is_some_and(|q| q < Quantity::default()) {
+            let amount = crate::strategy::quantity(Some(value));
+            if amount.is_some_and(|q| q < Quantity::default()) {
                 errors.invalid(&at, value.clone(), "must be greater than or equal to 0");
             }
         }
     }
     let quantity = |list: &str, name: &str| {
-        let value = resources.get(list)?.get(name)?;
-        value
-            .as_str()
-            .and_then(Quantity::parse)
-            .or_else(|| value.as_i64().map(Quantity::units))
+        crate::strategy::quantity(resources.get(list).and_then(|l| l.get(name)))
     };
     for (name, request) in entries(resources, "/requests") {
         if let (Some(asked), Some(limit)) = (quantity("requests", name), quantity("limits", name))
@@ -403,7 +443,7 @@ fn validate_resources(resources: &Value, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn validate_resource_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn validate_resource_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
     if let Some(why) = qualified_name(name) {
         errors.invalid(path, name, &why);
     } else if !name.contains('/')

@@ -13,35 +13,46 @@ const FRESH: &str = include_str!("../../data/fresh-cluster.txt");
 
 pub(crate) const DEFAULT_DIFFERENCES: &[Known] = &[(
     "CustomResourceDefinition foos.x.example",
-    "code",
+    "code: want 201, got 404",
     "kinds cannot arrive at run time yet",
 )];
 pub(crate) const REFUSAL_DIFFERENCES: &[Known] = &[(
     "cron time zone",
-    "code",
+    "code: want 422, got 201",
     "the names of time zones are not checked",
 )];
 pub(crate) const PATCH_DIFFERENCES: &[Known] = &[
-    ("client-side apply manager", ANNOTATIONS, NOT_ITS_OWN),
-    ("kubectl takes over", ANNOTATIONS, NOT_ITS_OWN),
-    ("status by apply", ANNOTATIONS, NOT_ITS_OWN),
+    (
+        "client-side apply manager",
+        "/metadata/managedFields/1/fieldsV1/f:metadata/f:annotations/.: too much {}",
+        NOT_ITS_OWN,
+    ),
+    (
+        "kubectl takes over",
+        "/metadata/managedFields/2/fieldsV1/f:metadata/f:annotations/.: too much {}",
+        NOT_ITS_OWN,
+    ),
+    (
+        "status by apply",
+        "/metadata/managedFields/3/fieldsV1/f:metadata/f:annotations/.: too much {}",
+        NOT_ITS_OWN,
+    ),
 ];
-const ANNOTATIONS: &str = "/metadata/managedFields";
 const NOT_ITS_OWN: &str = "in the recording a controller had made the map of annotations before";
 pub(crate) const FRESH_DIFFERENCES: &[Known] = &[
     (
         "v1/configmaps kube-system/kube-apiserver-legacy-service-account-token-tracking",
-        "code",
+        "code: want 200, got 404",
         "there are no legacy tokens to keep track of",
     ),
     (
         "apiregistration.k8s.io/v1/apiservices v1.apiextensions.k8s.io",
-        "code",
+        "code: want 200, got 404",
         "kinds cannot arrive at run time yet",
     ),
     (
         "coordination.k8s.io/v1/leases kube-system/apiserver-wlv32tlttr4jl3gtroqexyxapa",
-        "code",
+        "code: want 200, got 404",
         "apiservers do not announce themselves by Leases",
     ),
 ];

@@ -18,16 +18,61 @@ pub(crate) const DIFFERENCES: &[Known] = &[
     ),
     (
         "/openapi/v2",
-        "",
-        "refused with a Status; the protobuf document is served, which failed in the recording",
+        "application/yaml: want 406   Accept-Encoding no-cache, private, got 406 application/json",
+        REFUSED_WITH_STATUS,
+    ),
+    (
+        "/openapi/v2",
+        "application/vnd.kubernetes.protobuf: want 406   Accept-Encoding no-cache, private, got 406 application/json",
+        REFUSED_WITH_STATUS,
+    ),
+    (
+        "/openapi/v2",
+        "text/html: want 406   Accept-Encoding no-cache, private, got 406 application/json",
+        REFUSED_WITH_STATUS,
+    ),
+    (
+        "/openapi/v2",
+        "image/png: want 406   Accept-Encoding no-cache, private, got 406 application/json",
+        REFUSED_WITH_STATUS,
+    ),
+    (
+        "/openapi/v2",
+        "application/com.github.proto-openapi.spec.v3.v1.0+protobuf: want 406   Accept-Encoding no-cache, private, got 406 application/json",
+        REFUSED_WITH_STATUS,
+    ),
+    (
+        "/openapi/v2",
+        "application/cbor: want 406   Accept-Encoding no-cache, private, got 406 application/json",
+        REFUSED_WITH_STATUS,
+    ),
+    (
+        "/openapi/v2",
+        "application/com.github.proto-openapi.spec.v2@v1.0+protobuf: want 503",
+        "served, where the recording failed",
     ),
     (
         "/.well-known/openid-configuration",
-        "",
-        "answered whatever is accepted",
+        "application/yaml: want 406 application/yaml",
+        REFUSED_AS_JSON,
     ),
-    ("/openid/v1/jwks", "", "answered whatever is accepted"),
+    (
+        "/.well-known/openid-configuration",
+        "application/vnd.kubernetes.protobuf: want 406 application/vnd.kubernetes.protobuf",
+        REFUSED_AS_JSON,
+    ),
+    (
+        "/openid/v1/jwks",
+        "application/yaml: want 406 application/yaml",
+        REFUSED_AS_JSON,
+    ),
+    (
+        "/openid/v1/jwks",
+        "application/vnd.kubernetes.protobuf: want 406 application/vnd.kubernetes.protobuf",
+        REFUSED_AS_JSON,
+    ),
 ];
+const REFUSED_WITH_STATUS: &str = "refused with a Status, where the original says nothing";
 const REFUSED_AS_JSON: &str = "a refusal is always JSON";
 
 #[test]
