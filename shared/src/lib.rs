@@ -4,6 +4,7 @@
 //! stream's messages and the scenario format. It does no IO, reads no clock and builds for `wasm32-unknown-unknown`.
 //! Objects are kept as JSON values; the small typed views of [`view`] are parsed where a component needs them.
 
+pub mod exhibit;
 pub mod flow;
 pub mod kind;
 pub mod live;

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::flow::Hop;
 use crate::{KindRef, Millis, Object, Revision};
 
+/// Largest module that may be uploaded, in bytes: the engine's own limit.
+pub const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Server to dashboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! The contract between a control loop and whoever drives it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use shared::{KindRef, Millis, ObjectRef, Revision, Status};
 
@@ -10,7 +11,7 @@ use crate::{Answer, Observed, Request};
 /// 1. opens a list and watch per [`Interest`] and passes everything to [`Component::observe`];
 /// 2. calls [`Component::poll`] after every observation and answer, and at [`Component::wake`]; sends the calls;
 /// 3. hands each answer to [`Component::answer`];
-/// 4. collects [`Component::done`] for the flow log.
+/// 4. collects [`Component::done`] for the flow log and [`Component::exhibits`] for whoever looks.
 ///
 /// A component decides only by what it has observed and by `now`, so running it twice on the same state does nothing
 /// the second time.
@@ -47,6 +48,18 @@ pub trait Component {
     fn lines(&self) -> Vec<(String, String)> {
         Vec::new()
     }
+
+    /// What it shows in full when asked, by key; what was shown under the same key before is replaced. Drained.
+    fn exhibits(&mut self) -> Vec<(String, Arc<dyn Exhibit>)> {
+        Vec::new()
+    }
+}
+
+/// Something that a component shows beyond the lines of its room, such as the verdict on a pod. Made into JSON only
+/// when somebody looks.
+pub trait Exhibit: Send + Sync {
+    /// Its content, in the form that `shared::exhibit` says.
+    fn show(&self) -> serde_json::Value;
 }
 
 /// A kind to list and watch.

@@ -3,10 +3,12 @@
 //! [`Elected`] wraps a [`Component`] and keeps a Lease in `kube-system`. It always tells the component what is observed,
 //! so that a follower is up to date, but polls it only while it holds the lease.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use shared::{KindRef, Millis, Object, ObjectKey, Status};
 
-use crate::{Answer, Call, CallId, Component, Done, Interest, Observed, Request, Verb};
+use crate::{Answer, Call, CallId, Component, Done, Exhibit, Interest, Observed, Request, Verb};
 
 /// How long a lease holds that is not renewed, in seconds (`--leader-elect-lease-duration`).
 const LEASE_S: u64 = 15;
@@ -204,6 +206,10 @@ impl<C: Component> Component for Elected<C> {
 
     fn lines(&self) -> Vec<(String, String)> {
         self.inner.lines()
+    }
+
+    fn exhibits(&mut self) -> Vec<(String, Arc<dyn Exhibit>)> {
+        self.inner.exhibits()
     }
 }
 

@@ -13,7 +13,7 @@ pub mod queue;
 pub mod request;
 
 pub use cache::{Cache, Observed, WatchEvent};
-pub use component::{Call, CallId, Calls, Component, Done, Interest};
+pub use component::{Call, CallId, Calls, Component, Done, Exhibit, Interest};
 pub use leader::Elected;
 pub use queue::WorkQueue;
 pub use request::{Answer, Body, Options, PatchKind, Request, Verb};

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use client::{
-    Answer, Cache, Call, CallId, Calls, Component, Done, Interest, Observed, PatchKind, Request,
+    Answer, Cache, Call, CallId, Calls, Component, Done, Exhibit, Interest, Observed, PatchKind,
+    Request,
 };
 use serde_json::{Value, json};
 use shared::{KindRef, Millis, Object, ObjectKey, Revision, Status};
 
-use crate::route::{Hop, Mac, Route};
+use crate::route::{Hop, Mac, Route, Routes};
 
 /// Flannel's default VXLAN network identifier.
 pub const VNI: u32 = 1;
@@ -37,6 +39,8 @@ pub struct Flannel {
     calls: Calls<()>,
     routes: Vec<Route>,
     fresh: bool,
+    /// The routes have changed since they were shown.
+    unshown: bool,
     retry_at: Option<Millis>,
     done: Vec<Done>,
 }
@@ -58,6 +62,7 @@ impl Flannel {
             calls: Calls::default(),
             routes: Vec::new(),
             fresh: false,
+            unshown: false,
             retry_at: None,
             done: Vec::new(),
         }
@@ -149,7 +154,7 @@ impl Flannel {
         }
         let text = format!("{} routes", routes.len());
         self.routes = routes;
-        self.fresh = true;
+        (self.fresh, self.unshown) = (true, true);
         self.done.push(Done {
             phase: "routes",
             text,
@@ -219,6 +224,12 @@ impl Component for Flannel {
 
     fn done(&mut self) -> Vec<Done> {
         std::mem::take(&mut self.done)
+    }
+
+    fn exhibits(&mut self) -> Vec<(String, Arc<dyn Exhibit>)> {
+        let routes = std::mem::take(&mut self.unshown).then(|| Routes(self.routes.clone()));
+        let shown = routes.map(|r| ("routes".to_owned(), Arc::new(r) as Arc<dyn Exhibit>));
+        shown.into_iter().collect()
     }
 
     fn lines(&self) -> Vec<(String, String)> {

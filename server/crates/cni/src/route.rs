@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use client::Exhibit;
+use shared::exhibit::RouteLine;
+
 use crate::Prefix;
 
 /// A line of a node's routing table.
@@ -12,6 +15,23 @@ pub struct Route {
     pub prefix: Prefix,
     /// Where they are.
     pub hop: Hop,
+}
+
+/// A node's routing table, to be shown.
+pub(crate) struct Routes(pub(crate) Vec<Route>);
+
+impl Exhibit for Routes {
+    fn show(&self) -> serde_json::Value {
+        let line = |r: &Route| RouteLine {
+            prefix: r.prefix.to_string(),
+            via: match r.hop {
+                Hop::Local => "here".into(),
+                Hop::Vxlan { vni, remote, .. } => format!("vxlan vni {vni} to {remote}"),
+            },
+        };
+        let lines: Vec<RouteLine> = self.0.iter().map(line).collect();
+        serde_json::to_value(lines).unwrap_or_default()
+    }
 }
 
 /// The way to a prefix.

@@ -1,20 +1,45 @@
 //! What each component is doing now, for its room on the dashboard, and its work in the flow log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use client::Component;
+use client::{Component, Exhibit};
 use parking_lot::Mutex;
+use serde_json::Value;
 use shared::flow::Outcome;
 use shared::live::ComponentPulse;
 
 use crate::flow::{FlowLog, NewHop};
 
+/// How many exhibits of one component are kept; the oldest goes first.
+const EXHIBITS_MAX: usize = 1024;
+
 /// The rooms of this process.
-#[derive(Debug)]
 pub struct Rooms {
     flow: Arc<FlowLog>,
     pulses: Mutex<BTreeMap<String, ComponentPulse>>,
+    cases: Mutex<BTreeMap<String, Case>>,
+}
+
+/// What one component shows.
+#[derive(Default)]
+struct Case {
+    exhibits: BTreeMap<String, Arc<dyn Exhibit>>,
+    order: VecDeque<String>,
+}
+
+impl Case {
+    fn put(&mut self, key: String, exhibit: Arc<dyn Exhibit>) {
+        if self.exhibits.insert(key.clone(), exhibit).is_some() {
+            return;
+        }
+        self.order.push_back(key);
+        if self.order.len() > EXHIBITS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.exhibits.remove(&oldest);
+        }
+    }
 }
 
 impl Rooms {
@@ -24,6 +49,7 @@ impl Rooms {
         Self {
             flow,
             pulses: Mutex::default(),
+            cases: Mutex::default(),
         }
     }
 
@@ -52,12 +78,27 @@ impl Rooms {
             queue: component.queue_len(),
             lines: component.lines(),
         };
+        let exhibits = component.exhibits();
+        if !exhibits.is_empty() {
+            let mut cases = self.cases.lock();
+            let case = cases.entry(pulse.component.clone()).or_default();
+            exhibits.into_iter().for_each(|(k, e)| case.put(k, e));
+        }
         self.pulses.lock().insert(pulse.component.clone(), pulse);
+    }
+
+    /// What a component shows under a key.
+    #[must_use]
+    pub fn exhibit(&self, component: &str, key: &str) -> Option<Value> {
+        // Made into JSON after the lock is given back.
+        let exhibit = self.cases.lock().get(component)?.exhibits.get(key).cloned();
+        exhibit.map(|e| e.show())
     }
 
     /// Takes a component's room away, when its node is stopped.
     pub fn leave(&self, component: &str) {
         self.pulses.lock().remove(component);
+        self.cases.lock().remove(component);
     }
 
     /// Every room.
@@ -77,5 +118,30 @@ fn ending(message: String) -> Outcome {
         Outcome::Conflict(message)
     } else {
         Outcome::Refused(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Number(usize);
+
+    impl Exhibit for Number {
+        fn show(&self) -> Value {
+            self.0.into()
+        }
+    }
+
+    #[test]
+    fn the_newest_exhibits_are_kept() {
+        let mut case = Case::default();
+        for n in 0..=EXHIBITS_MAX {
+            case.put(n.to_string(), Arc::new(Number(n)));
+            case.put("0".into(), Arc::new(Number(n)));
+        }
+        let shown = |key: &str| case.exhibits.get(key).map(|e| e.show());
+        assert_eq!(case.exhibits.len(), EXHIBITS_MAX);
+        assert_eq!((shown("1"), shown("1024")), (None, Some(Value::from(1024))));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything that is Kubernetes' goes to the same API handler that `kubectl` talks to, under the admin's name.
 
+mod look;
+
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -14,7 +16,7 @@ use axum::{Json, Router};
 use io_driver::backstage::{Images, Nodes};
 use io_driver::run::Surroundings;
 use shared::Status;
-use shared::live::{ClockChange, Pulse};
+use shared::live::{ClockChange, Pulse, UPLOAD_BYTES_MAX};
 
 use crate::api::{self, ApiState, refuse};
 use crate::assets::Assets;
@@ -22,9 +24,6 @@ use crate::guard::{CONFINEMENT, Guard};
 use crate::pulse::Pulses;
 use crate::registry::Registry;
 use crate::stream;
-
-/// Largest module that may be uploaded: the engine's own limit.
-pub const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Everything behind the dashboard's port.
 #[derive(Clone)]
@@ -54,6 +53,12 @@ pub fn router(dashboard: Dashboard) -> Router {
         .route("/glasshouse/v1/clock", get(read_clock).post(change_clock))
         .route("/glasshouse/v1/images", get(list_images).post(upload))
         .route("/glasshouse/v1/nodes/{node}/{action}", post(node_action))
+        .route(
+            "/glasshouse/v1/components/{component}/{key}",
+            get(look::exhibit),
+        )
+        .route("/glasshouse/v1/store", get(look::store))
+        .route("/glasshouse/v1/store/history", get(look::history))
         .layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX));
     let kubernetes = Router::new()
         .route("/api", any(kubernetes))
@@ -74,6 +79,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         .route("/v2/", any(registry))
         .route("/", get(page))
         .route("/index.html", get(page))
+        .route("/design", get(page))
         .fallback(file)
         .layer(middleware::from_fn_with_state(dashboard.clone(), confine))
         .with_state(dashboard)
@@ -112,7 +118,9 @@ async fn page(State(dashboard): State<Dashboard>) -> Response<Body> {
 }
 
 async fn file(State(dashboard): State<Dashboard>, request: Request) -> Response<Body> {
-    dashboard.assets.file(request.uri().path())
+    dashboard
+        .assets
+        .file(request.uri().path(), request.headers())
 }
 
 async fn open_stream(

@@ -68,6 +68,18 @@ impl Pulses {
         self.api.clock()
     }
 
+    /// What a component shows under a key.
+    #[must_use]
+    pub fn exhibit(&self, component: &str, key: &str) -> Option<serde_json::Value> {
+        self.rooms.exhibit(component, key)
+    }
+
+    /// The store as it is, to look into.
+    #[must_use]
+    pub fn snapshot(&self) -> store::Snapshot {
+        self.api.snapshot()
+    }
+
     /// The first message of a stream.
     #[must_use]
     pub fn hello(&self, hops: Vec<Hop>) -> Hello {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use client::cache::Changed;
-use client::{Answer, Cache, Call, CallId, Component, Done, Interest, Observed};
+use client::{Answer, Cache, Call, CallId, Component, Done, Exhibit, Interest, Observed};
 use serde_json::Value;
 use shared::{KindRef, Millis, Object, ObjectKey, Revision, Status};
 
@@ -24,6 +24,8 @@ pub struct KubeProxy {
     table: Arc<ServiceTable>,
     dirty: BTreeMap<ObjectKey, Revision>,
     fresh: bool,
+    /// The table has changed since it was shown.
+    unshown: bool,
     done: Vec<Done>,
 }
 
@@ -46,6 +48,7 @@ impl KubeProxy {
             table: Arc::new(ServiceTable::new(seed)),
             dirty: BTreeMap::new(),
             fresh: false,
+            unshown: true,
             done: Vec::new(),
         }
     }
@@ -190,7 +193,7 @@ impl Component for KubeProxy {
                 .first()
                 .map_or(0, |(_, _, rule)| rule.endpoints().len());
             if Arc::make_mut(&mut self.table).replace(&key, entries) {
-                self.fresh = true;
+                (self.fresh, self.unshown) = (true, true);
                 self.done.push(Done {
                     phase: "rules",
                     text: format!("{key}: {count} endpoints"),
@@ -215,6 +218,12 @@ impl Component for KubeProxy {
 
     fn queue_len(&self) -> usize {
         self.dirty.len()
+    }
+
+    fn exhibits(&mut self) -> Vec<(String, Arc<dyn Exhibit>)> {
+        let unshown = std::mem::take(&mut self.unshown);
+        let table = unshown.then(|| ("services".to_owned(), self.table() as Arc<dyn Exhibit>));
+        table.into_iter().collect()
     }
 
     fn lines(&self) -> Vec<(String, String)> {

@@ -3,6 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddrV4;
 
+use shared::exhibit::ServiceRule;
+
 use crate::endpoints::Endpoint;
 
 /// A transport protocol that Services know.
@@ -79,6 +81,24 @@ impl Rule {
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// The rule as the dashboard shows it, for one of its addresses.
+    pub(crate) fn shown(&self, protocol: Protocol, to: String) -> ServiceRule {
+        let endpoints = self.endpoints.iter();
+        ServiceRule {
+            service: self.service.clone(),
+            to,
+            protocol: match protocol {
+                Protocol::Tcp => "TCP".into(),
+                Protocol::Udp => "UDP".into(),
+            },
+            local_only: self.policy == Policy::Local,
+            sticky: self.is_sticky,
+            endpoints: endpoints
+                .map(|e| (e.address.to_string(), e.is_local))
+                .collect(),
+        }
     }
 
     /// Judges a connection. `seed` differs between nodes, so that they do not all choose alike.

@@ -5,7 +5,9 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
+use client::Exhibit;
 use shared::ObjectKey;
+use shared::exhibit::ServiceRule;
 
 use crate::rule::{Flow, Protocol, Rule, Verdict};
 
@@ -34,6 +36,20 @@ pub struct NodePort {
     pub protocol: Protocol,
     /// 30000 to 32767, unless the cluster is configured otherwise.
     pub port: u16,
+}
+
+impl Exhibit for ServiceTable {
+    fn show(&self) -> serde_json::Value {
+        let of_one = self.of_service.values().flat_map(|entries| {
+            let addresses = entries.addresses.iter();
+            let addresses = addresses.map(|(p, to, rule)| rule.shown(*p, to.to_string()));
+            let ports = entries.node_ports.iter();
+            let ports = ports.map(|(p, port, rule)| rule.shown(*p, format!("*:{port}")));
+            addresses.chain(ports)
+        });
+        let rules: Vec<ServiceRule> = of_one.collect();
+        serde_json::to_value(rules).unwrap_or_default()
+    }
 }
 
 impl ServiceTable {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use client::Request;
 use client::cache::Changed;
 use client::event::EventRecorder;
-use client::{Answer, Cache, Call, CallId, Calls, Component, Done, Interest, Observed};
+use client::{Answer, Cache, Call, CallId, Calls, Component, Done, Exhibit, Interest, Observed};
 use serde_json::Value;
 use shared::{KindRef, Millis, Object, ObjectKey, Revision, Status};
 
@@ -43,7 +43,9 @@ pub struct Scheduler {
     assumed: BTreeSet<String>,
     nominated: Nominated,
     namespaces: Namespaces,
-    verdicts: BTreeMap<String, Verdict>,
+    verdicts: BTreeMap<String, Arc<Verdict>>,
+    /// Verdicts that nobody has been told of yet.
+    fresh: Vec<String>,
     verdict_order: VecDeque<String>,
     done: Vec<Done>,
     seed: u64,
@@ -94,6 +96,7 @@ impl Scheduler {
             nominated: Nominated::new(),
             namespaces: Namespaces::new(),
             verdicts: BTreeMap::new(),
+            fresh: Vec::new(),
             verdict_order: VecDeque::new(),
             done: Vec::new(),
             seed,
@@ -105,7 +108,7 @@ impl Scheduler {
     /// kept).
     #[must_use]
     pub fn verdict(&self, pod_uid: &str) -> Option<&Verdict> {
-        self.verdicts.get(pod_uid)
+        self.verdicts.get(pod_uid).map(|v| &**v)
     }
 
     fn synced(&self) -> bool {
@@ -347,7 +350,12 @@ impl Scheduler {
     }
 
     fn keep(&mut self, uid: &str, verdict: Verdict) {
-        if self.verdicts.insert(uid.to_owned(), verdict).is_some() {
+        self.fresh.push(uid.to_owned());
+        if self
+            .verdicts
+            .insert(uid.to_owned(), Arc::new(verdict))
+            .is_some()
+        {
             self.verdict_order.retain(|u| u != uid);
         }
         self.verdict_order.push_back(uid.to_owned());
@@ -544,6 +552,15 @@ impl Component for Scheduler {
 
     fn queue_len(&self) -> usize {
         self.queue.len()
+    }
+
+    fn exhibits(&mut self) -> Vec<(String, Arc<dyn Exhibit>)> {
+        let fresh = std::mem::take(&mut self.fresh).into_iter();
+        let shown = fresh.filter_map(|uid| {
+            let verdict = Arc::clone(self.verdicts.get(&uid)?);
+            Some((uid, verdict as Arc<dyn Exhibit>))
+        });
+        shown.collect()
     }
 
     fn lines(&self) -> Vec<(String, String)> {

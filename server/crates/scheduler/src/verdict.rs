@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use shared::exhibit::{self, PodVerdict, ScorePart};
+
 /// The plugins that filter or score, by the names of the original (`pkg/scheduler/framework/plugins/names`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plugin {
@@ -101,6 +103,32 @@ impl NodeVerdict {
             Self::Rejected(rejection) => rejection.reasons.join(", "),
         }
     }
+
+    fn shown(&self, node: &str) -> exhibit::NodeVerdict {
+        let node = node.to_owned();
+        match self {
+            Self::Scored(score) => exhibit::NodeVerdict {
+                node,
+                percent: Some(score.percent),
+                parts: score.parts.iter().copied().map(part).collect(),
+                ..exhibit::NodeVerdict::default()
+            },
+            Self::Rejected(rejection) => exhibit::NodeVerdict {
+                node,
+                refused_by: rejection.plugin.name().into(),
+                reasons: rejection.reasons.iter().map(|r| (**r).to_owned()).collect(),
+                ..exhibit::NodeVerdict::default()
+            },
+        }
+    }
+}
+
+fn part((plugin, score, weight): (Plugin, i64, i64)) -> ScorePart {
+    ScorePart {
+        plugin: plugin.name().into(),
+        score,
+        weight,
+    }
 }
 
 /// The last decision about a pod.
@@ -112,6 +140,18 @@ pub struct Verdict {
     pub nodes: Vec<(String, NodeVerdict)>,
     /// The message of the `PodScheduled` condition when it goes nowhere.
     pub message: String,
+}
+
+impl client::Exhibit for Verdict {
+    fn show(&self) -> serde_json::Value {
+        let nodes = self.nodes.iter().map(|(node, verdict)| verdict.shown(node));
+        let shown = PodVerdict {
+            node: self.node.clone(),
+            message: self.message.clone(),
+            nodes: nodes.collect(),
+        };
+        serde_json::to_value(shown).unwrap_or_default()
+    }
 }
 
 /// How many nodes a kept verdict lists.
