@@ -8,6 +8,7 @@ pub mod feature;
 pub mod graph;
 pub mod state;
 pub mod ui;
+pub mod words;
 
 use leptos::prelude::*;
 
@@ -15,8 +16,8 @@ use backend::stream;
 use feature::drag::{Carried, Grip};
 use feature::scenario::Lessons;
 use feature::{
-    console, foot, header, help, house, keys, mark, new, palette, panel, paste, scenario, send,
-    share, tables, upload,
+    commands, console, foot, header, help, house, instruments, keys, mark, new, palette, panel,
+    paste, scenario, send, share, tables, upload,
 };
 use graph::animate::Animator;
 use state::app::{Dialog, Hands, Nav, Truth};
@@ -62,6 +63,7 @@ pub fn App() -> impl IntoView {
             {move || match view.get() {
                 View::House => view! { <house::House animator=animator /> }.into_any(),
                 View::Table(plural) => view! { <tables::Tables plural=plural /> }.into_any(),
+                View::Instrument(word) => view! { <instruments::Frame word=word /> }.into_any(),
                 View::Design => view! { <feature::design::Design /> }.into_any(),
             }}
         </main>
@@ -84,6 +86,7 @@ fn Dialogs() -> impl IntoView {
     move || match hands.dialog.get() {
         Dialog::None => ().into_any(),
         Dialog::Help => view! { <help::Help /> }.into_any(),
+        Dialog::Commands => view! { <commands::Commands /> }.into_any(),
         Dialog::Paste => view! { <paste::PasteForm /> }.into_any(),
         Dialog::Library => view! { <scenario::Library /> }.into_any(),
         Dialog::Share => view! { <share::ShareDialog /> }.into_any(),

@@ -226,10 +226,58 @@ pub fn on_resize(element: &web_sys::Element, mut then: impl FnMut(f64, f64) + 's
     closure.forget();
 }
 
+fn find(selector: &str) -> Option<web_sys::HtmlElement> {
+    let found = document().query_selector(selector).ok().flatten();
+    found.and_then(|e| e.dyn_into().ok())
+}
+
+/// Presses the first element that a selector finds.
+pub fn click(selector: &str) {
+    if let Some(element) = find(selector) {
+        element.click();
+    }
+}
+
+/// Scrolls as far as needed to show the first element that a selector finds.
+pub fn show(selector: &str) {
+    if let Some(element) = find(selector) {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}
+
+/// Hands the user a file. Nothing happens where the browser makes no blobs.
+pub fn download(name: &str, text: &str) {
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let Ok(blob) = web_sys::Blob::new_with_str_sequence(&parts) else {
+        return;
+    };
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else {
+        return;
+    };
+    let link = document().create_element("a").ok();
+    if let Some(link) = link.and_then(|l| l.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = link.set_attribute("href", &url);
+        let _ = link.set_attribute("download", name);
+        link.click();
+    }
+    let _ = web_sys::Url::revoke_object_url(&url);
+}
+
+/// `/design` is a way to write `/?view=design`, for whoever types it.
+pub fn settle_path() {
+    let path = window().location().pathname().unwrap_or_default();
+    if path.trim_end_matches('/') == "/design"
+        && let Ok(history) = window().history()
+    {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some("/?view=design"));
+    }
+}
+
 /// Focuses the first element that a selector finds.
 pub fn focus(selector: &str) {
-    let found = document().query_selector(selector).ok().flatten();
-    if let Some(element) = found.and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
+    if let Some(element) = find(selector) {
         let _ = element.focus();
     }
 }

@@ -24,6 +24,8 @@ pub struct Call {
 }
 
 const JSON: &str = "application/json";
+/// Where the cluster clock is changed.
+pub const CLOCK: &str = "/glasshouse/v1/clock";
 
 /// Creates an object. `None` when its kind is not one that the cluster serves.
 #[must_use]
@@ -77,6 +79,17 @@ pub fn delete(kind: &KindRef, key: &ObjectKey) -> Call {
         body: None,
         line: format!("kubectl delete {} {}{namespace}", kind.plural, key.name),
         ..Call::default()
+    }
+}
+
+/// Deletes an object if it still is the one with this UID: another of the same name is left alone (409).
+#[must_use]
+pub fn delete_uid(kind: &KindRef, key: &ObjectKey, uid: &str) -> Call {
+    Call {
+        body: Some(
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}),
+        ),
+        ..delete(kind, key)
     }
 }
 
@@ -202,7 +215,7 @@ pub fn node_power(node: &str, on: bool) -> Call {
 pub fn clock(change: &ClockChange) -> Call {
     Call {
         method: "POST",
-        path: "/glasshouse/v1/clock".into(),
+        path: CLOCK.into(),
         content_type: JSON,
         body: serde_json::to_value(change).ok(),
         line: String::new(),
@@ -210,16 +223,34 @@ pub fn clock(change: &ClockChange) -> Call {
     }
 }
 
-/// The path of a container's log, followed.
+/// How a log is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogWish {
+    /// The run before this one, which ends; otherwise the present one, followed.
+    pub previous: bool,
+    /// A time in front of each line.
+    pub timestamps: bool,
+    /// Only so many lines from the end; all of them without.
+    pub tail: Option<u32>,
+}
+
+/// The path of a container's log.
 #[must_use]
-pub fn log_path(pod: &ObjectKey, container: &str, previous: bool) -> String {
+pub fn log_path(pod: &ObjectKey, container: &str, wish: LogWish) -> String {
     let at = path::subresource(&KindRef::new("", "v1", "pods"), pod, "log");
-    let which = if previous {
-        "previous=true"
+    let which = if wish.previous { "previous" } else { "follow" };
+    let times = if wish.timestamps {
+        "&timestamps=true"
     } else {
-        "follow=true"
+        ""
     };
-    format!("{at}?container={}&{which}&tailLines=200", escape(container))
+    let tail = wish
+        .tail
+        .map_or_else(String::new, |n| format!("&tailLines={n}"));
+    format!(
+        "{at}?container={}&{which}=true{times}{tail}",
+        escape(container)
+    )
 }
 
 /// The path of a command in a container, with its standard streams and no terminal.
@@ -274,10 +305,20 @@ mod tests {
             }),
             r#"POST /glasshouse/v1/clock {"rate":60.0} | "#,
         );
-        assert_eq!(
-            log_path(&pod, "a b&c", false),
-            "/api/v1/namespaces/shop/pods/web/log?container=a%20b%26c&follow=true&tailLines=200"
-        );
+        let wish = |previous, timestamps, tail| LogWish {
+            previous,
+            timestamps,
+            tail,
+        };
+        for (wish, want) in [
+            (wish(false, false, Some(200)), "follow=true&tailLines=200"),
+            (wish(true, true, None), "previous=true&timestamps=true"),
+        ] {
+            assert_eq!(
+                log_path(&pod, "a b&c", wish),
+                format!("/api/v1/namespaces/shop/pods/web/log?container=a%20b%26c&{want}")
+            );
+        }
     }
 
     #[test]

@@ -54,6 +54,39 @@ pub fn new_trace() -> TraceId {
     TraceId(id.max(1))
 }
 
+/// How an answer is wanted and read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// As JSON.
+    Json,
+    /// As the table that the server makes of it.
+    Table,
+    /// As the text that it is.
+    Text,
+}
+
+/// Sends a call; answers the HTTP status with what came.
+///
+/// # Errors
+/// When there was no answer, or it was a refusal.
+pub async fn exchange(call: &Call, wanted: As) -> Result<(u16, Value), Failure> {
+    let body = call
+        .body
+        .as_ref()
+        .map(|b| JsValue::from_str(&b.to_string()));
+    let sent = match (wanted, call.method) {
+        (As::Table, _) => Sent::Table,
+        (_, "GET") => Sent::Plain,
+        _ => Sent::In(new_trace()),
+    };
+    let response = request(call.method, &call.path, call.content_type, body, sent).await?;
+    let value = match wanted {
+        As::Text => Value::String(body_text(&response).await?),
+        As::Json | As::Table => json(&response).await?,
+    };
+    Ok((response.status(), value))
+}
+
 /// What goes along with a request.
 enum Sent<'a> {
     /// Nothing.
@@ -73,15 +106,6 @@ pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|_| Failure::Odd {
         code: response.status(),
     })
-}
-
-/// Reads something as the text that it is.
-pub async fn text(path: &str) -> Result<String, Failure> {
-    let response = request("GET", path, "", None, Sent::Plain).await?;
-    let text = JsFuture::from(response.text().map_err(silent)?)
-        .await
-        .map_err(silent)?;
-    Ok(text.as_string().unwrap_or_default())
 }
 
 /// Reads a collection as the table that the server makes of it.
@@ -197,12 +221,16 @@ async fn refusal(response: &web_sys::Response) -> Failure {
     }
 }
 
-async fn json(response: &web_sys::Response) -> Result<Value, Failure> {
-    let code = response.status();
+async fn body_text(response: &web_sys::Response) -> Result<String, Failure> {
     let text = JsFuture::from(response.text().map_err(silent)?)
         .await
         .map_err(silent)?;
-    let text = text.as_string().unwrap_or_default();
+    Ok(text.as_string().unwrap_or_default())
+}
+
+async fn json(response: &web_sys::Response) -> Result<Value, Failure> {
+    let code = response.status();
+    let text = body_text(response).await?;
     if text.is_empty() {
         return Ok(Value::Null);
     }

@@ -1,4 +1,5 @@
-//! The past of the cluster, read from the apiserver: lists as of a revision (`resourceVersionMatch=Exact`).
+//! What the stream does not carry, read from the apiserver: the past as lists of a revision
+//! (`resourceVersionMatch=Exact`), and the present of rarer kinds.
 
 use serde_json::Value;
 use shared::live::Message;
@@ -6,6 +7,7 @@ use shared::{KindRef, Object, ObjectKey, Revision, kind, path};
 
 use super::fetch::{self, Failure};
 use crate::state::cluster::Cluster;
+use crate::state::lesson::Read;
 use crate::state::route::escape;
 
 /// Kinds that a picture of the past does without: housekeeping, and what only adds words.
@@ -61,6 +63,18 @@ pub async fn cluster(now: &Cluster, revision: Revision) -> Result<Cluster, Failu
     past.ticks.clone_from(&now.ticks);
     past.pulse.revision = revision;
     Ok(past)
+}
+
+/// The present objects of kinds that the stream does not carry. A kind that cannot be read is left out.
+pub async fn read(plurals: impl IntoIterator<Item = String>) -> Read {
+    let mut all = Read::new();
+    for plural in plurals {
+        let Some(kind) = known(&plural) else { continue };
+        if let Ok(list) = fetch::get::<Value>(&path::collection(&kind, "")).await {
+            all.insert(plural, items(list).into_iter().map(Object::new).collect());
+        }
+    }
+    all
 }
 
 fn known(plural: &str) -> Option<KindRef> {

@@ -6,5 +6,6 @@ pub mod browser;
 pub mod call;
 pub mod fetch;
 pub mod history;
+pub mod polled;
 pub mod socket;
 pub mod stream;

@@ -4,10 +4,8 @@
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use serde_json::Value;
 
-use crate::backend::call::Call;
-use crate::backend::fetch::{self, Failure};
+use crate::backend::fetch::{self, As, Failure};
 use crate::state::app::Hands;
 use crate::state::command::{self, Output};
 use crate::state::text::plain;
@@ -142,19 +140,20 @@ fn run(lines: RwSignal<Vec<Line>>, text: &str) {
         Err(why) => say(lines, "error", why.to_string()),
         Ok(plan) => spawn_local(async move {
             for (call, output) in plan.calls.iter().zip(plan.outputs()) {
-                let answer = one(call, output).await;
-                let code = match &answer {
-                    Ok(_) => "2xx".to_owned(),
-                    Err(Failure::Refused(status)) => status.code.to_string(),
-                    Err(_) => "no answer".to_owned(),
+                let wanted = match output {
+                    Output::Table => As::Table,
+                    Output::Text => As::Text,
+                    _ => As::Json,
                 };
+                let answer = fetch::exchange(call, wanted).await;
+                let code = code(&answer);
                 say(
                     lines,
                     "call",
                     format!("{} {} → {code}", call.method, call.path),
                 );
                 match answer {
-                    Ok(value) => say(lines, "out", command::print(&plan, &output, &value)),
+                    Ok((_, value)) => say(lines, "out", command::print(&plan, &output, &value)),
                     Err(failure) => return say(lines, "error", failure.to_string()),
                 }
             }
@@ -162,11 +161,30 @@ fn run(lines: RwSignal<Vec<Line>>, text: &str) {
     }
 }
 
-async fn one(call: &Call, output: Output) -> Result<Value, Failure> {
-    match output {
-        Output::Table => fetch::table(&call.path).await,
-        Output::Text => fetch::text(&call.path).await.map(Value::String),
-        Output::Yaml | Output::Said(_) if call.method == "GET" => fetch::get(&call.path).await,
-        _ => fetch::send(call).await,
+/// The HTTP status of an answer, as the line of its call ends.
+fn code(answer: &Result<(u16, serde_json::Value), Failure>) -> String {
+    match answer {
+        Ok((code, _)) | Err(Failure::Odd { code }) => code.to_string(),
+        Err(Failure::Refused(status)) => status.code.to_string(),
+        Err(Failure::Silent(_)) => "no answer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_ends_with_its_own_status() {
+        let refused = shared::Status::failure(409, "Conflict", "no");
+        for (answer, want) in [
+            (Ok((200, serde_json::Value::Null)), "200"),
+            (Ok((201, serde_json::Value::Null)), "201"),
+            (Err(Failure::Refused(Box::new(refused))), "409"),
+            (Err(Failure::Odd { code: 502 }), "502"),
+            (Err(Failure::Silent(String::new())), "no answer"),
+        ] {
+            assert_eq!(code(&answer), want);
+        }
     }
 }

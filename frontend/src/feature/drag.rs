@@ -146,7 +146,7 @@ pub fn run_image(
     placement: &Placement,
     at: Option<(f64, f64)>,
 ) {
-    let taken = truth.cluster.with_untracked(|c| {
+    let taken = truth.now(|c| {
         c.shelf("pods")
             .keys()
             .filter(|k| k.namespace == "default")
@@ -201,10 +201,7 @@ pub fn run_named(
 
 /// Proposes to bring a pod to a node: a waiting one is bound, one that runs elsewhere is ended and made again there.
 pub fn place(hands: Hands, nav: Nav, pod: &ObjectKey, node: &str, at: Option<(f64, f64)>) {
-    let object = hands
-        .truth
-        .cluster
-        .with_untracked(|c| c.get("pods", pod).cloned());
+    let object = hands.truth.now(|c| c.get("pods", pod).cloned());
     match object.as_ref().map(|o| (o, o.text("/spec/nodeName"))) {
         Some((_, here)) if here == node => {
             hands.note(format!("{} runs on {node} already.", pod.name));

@@ -112,9 +112,7 @@ fn Clock() -> impl IntoView {
             match fetch::send(&call::clock(&change)).await {
                 Ok(value) => {
                     if let Ok(pulse) = serde_json::from_value(value) {
-                        truth
-                            .cluster
-                            .update(|c| c.apply(shared::live::Message::Pulse(pulse)));
+                        truth.fold(vec![shared::live::Message::Pulse(pulse)]);
                     }
                     hands.tell(said);
                 }

@@ -6,7 +6,8 @@ use crate::state::app::{Dialog, Hands, Truth};
 use crate::state::pod::Look;
 use crate::ui::modal::Modal;
 
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 12] = [
+    ("Ctrl+K, Cmd+K", "commands: go anywhere, make anything"),
     ("/", "search"),
     ("?", "this sheet"),
     (":", "console: kubectl's common verbs"),

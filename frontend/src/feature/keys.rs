@@ -10,6 +10,14 @@ use crate::state::route::{Selected, Tab, View};
 /// Listens for as long as the page lives.
 pub fn listen(hands: Hands, nav: Nav) {
     let _ = window_event_listener(leptos::ev::keydown, move |event| {
+        if is_commands_key(&event) {
+            event.prevent_default();
+            return match hands.dialog.get_untracked() {
+                Dialog::None => hands.dialog.set(Dialog::Commands),
+                Dialog::Commands => hands.dialog.set(Dialog::None),
+                _ => {}
+            };
+        }
         let busy = event.ctrl_key() || event.meta_key() || event.alt_key() || is_typing(&event);
         let modal = document()
             .query_selector("dialog[open]")
@@ -47,6 +55,12 @@ pub fn listen(hands: Hands, nav: Nav) {
             }
         }
     });
+}
+
+/// Ctrl+K or Cmd+K, also while typing.
+fn is_commands_key(event: &web_sys::KeyboardEvent) -> bool {
+    let only = !event.alt_key() && !event.shift_key();
+    only && (event.ctrl_key() || event.meta_key()) && event.key().eq_ignore_ascii_case("k")
 }
 
 /// Whether a key goes into a field.

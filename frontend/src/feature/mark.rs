@@ -7,6 +7,7 @@ use shared::{KindRef, ObjectKey};
 use super::send;
 use crate::backend::call::{self, Call};
 use crate::state::app::{Ask, Dialog, Hands, Mark, Nav, Truth};
+use crate::state::cluster::Cluster;
 use crate::state::route::Selected;
 use crate::ui::modal::Modal;
 
@@ -57,10 +58,8 @@ pub fn MarkForm(
         let call = match mark {
             Mark::Label => label(&at, &k, &v),
             Mark::Taint => {
-                let has = truth.object("nodes", &at);
-                let has = has
-                    .map(|n| n.items("/spec/taints").to_vec())
-                    .unwrap_or_default();
+                let node = |c: &Cluster| Some(c.get("nodes", &at)?.items("/spec/taints").to_vec());
+                let has = truth.now(node).unwrap_or_default();
                 taint(&at, has, &k, &v, &effect.get_untracked())
             }
         };
@@ -73,7 +72,7 @@ pub fn MarkForm(
         };
         send::propose(hands, nav, ask);
     };
-    let nodes = truth.cluster.with_untracked(|c| {
+    let nodes = truth.now(|c| {
         let names = c.shelf("nodes").keys().map(|k| k.name.clone());
         names.map(|n| (n.clone(), n)).collect::<Vec<_>>()
     });

@@ -1,6 +1,7 @@
 //! The large parts of the page, one folder or file each. They share signals, not code: what two need is in `ui/` or
 //! `state/`.
 
+pub mod commands;
 pub mod console;
 pub mod design;
 pub mod drag;
@@ -9,6 +10,7 @@ pub mod header;
 pub mod help;
 pub mod house;
 pub mod inspect;
+pub mod instruments;
 pub mod keys;
 pub mod mark;
 pub mod new;

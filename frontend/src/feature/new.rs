@@ -78,10 +78,8 @@ fn Form(
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
     let (kind, plural) = word(what);
-    let taken = truth
-        .cluster
-        .with_untracked(|c| c.shelf(plural).keys().map(|k| k.name.clone()).collect());
-    let app = truth.cluster.with_untracked(|c| {
+    let taken = truth.now(|c| c.shelf(plural).keys().map(|k| k.name.clone()).collect());
+    let app = truth.now(|c| {
         c.shelf("pods")
             .values()
             .find_map(|p| p.label("app").map(str::to_owned))
@@ -135,7 +133,7 @@ fn Form(
 
 #[component]
 fn ServiceFields(fields: Fields, truth: Truth) -> impl IntoView {
-    let apps = truth.cluster.with_untracked(|c| {
+    let apps = truth.now(|c| {
         let labels: std::collections::BTreeSet<String> = c
             .shelf("pods")
             .values()
@@ -194,7 +192,7 @@ fn Choice(
 
 fn namespaces(truth: Truth) -> Vec<(String, String)> {
     let system = shared::scenario::is_system_namespace;
-    truth.cluster.with_untracked(|c| {
+    truth.now(|c| {
         c.shelf("namespaces")
             .keys()
             .filter(|k| !system(&k.name))
@@ -220,7 +218,7 @@ fn places(truth: Truth) -> Vec<(String, String)> {
         ("scheduler".to_owned(), "kube-scheduler chooses".to_owned()),
         ("hand".into(), "waiting room: I place it by hand".into()),
     ];
-    truth.cluster.with_untracked(|c| {
+    truth.now(|c| {
         out.extend(
             c.shelf("nodes")
                 .keys()

@@ -5,8 +5,10 @@ use leptos::prelude::*;
 use shared::live::Image;
 
 use super::drag::Grip;
+use super::instruments::{self, Instrument};
 use super::upload::UploadButton;
-use crate::state::app::{Cargo, Dialog, Hands, Mark, NewWhat, Truth};
+use crate::state::app::{Cargo, Dialog, Hands, Mark, Nav, NewWhat, Truth};
+use crate::state::route::View;
 use crate::state::{samples, text};
 
 /// The left column.
@@ -54,6 +56,8 @@ pub fn Palette() -> impl IntoView {
                     </button>
                 </li>
             </ul>
+            <h2>"Look into"</h2>
+            <ul>{instruments::ALL.into_iter().map(|i| view! { <Look instrument=i /> }).collect_view()}</ul>
             <h2>"House"</h2>
             <ul>
                 <li>
@@ -126,6 +130,30 @@ fn Workload(image: Image) -> impl IntoView {
 }
 
 #[component]
+fn Look(instrument: Instrument) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let here = move || {
+        nav.0
+            .with(|r| r.view == View::Instrument(instrument.word.to_owned()))
+    };
+    view! {
+        <li>
+            <button
+                type="button"
+                class="c-item"
+                data-kind="object"
+                data-name=instrument.word
+                aria-current=move || here().then_some("page")
+                on:click=move |_| nav.look(instrument.word, "")
+            >
+                <span aria-hidden="true">{instrument.glyph}</span>
+                <b>{instrument.title}</b>
+            </button>
+        </li>
+    }
+}
+
+#[component]
 fn Object(what: NewWhat, name: &'static str, glyph: &'static str) -> impl IntoView {
     let hands = expect_context::<Hands>();
     view! {
@@ -152,9 +180,7 @@ fn Pin(mark: Mark, name: &'static str, glyph: &'static str) -> impl IntoView {
         if grip.was_drag() {
             return;
         }
-        let first = truth
-            .cluster
-            .with_untracked(|c| c.shelf("nodes").keys().next().map(|k| k.name.clone()));
+        let first = truth.now(|c| c.shelf("nodes").keys().next().map(|k| k.name.clone()));
         if let Some(node) = first {
             hands.dialog.set(Dialog::Mark(mark, node));
         }

@@ -86,10 +86,7 @@ async fn send_all(hands: Hands, ask: &Ask, back: &mut Vec<Call>) -> Result<(), F
     let trace = fetch::new_trace();
     let mut ended = false;
     for call in &ask.calls {
-        let inverse = hands
-            .truth
-            .cluster
-            .with_untracked(|c| undo::inverse(call, c));
+        let inverse = hands.truth.now(|c| undo::inverse(call, c));
         let mut tries = 0;
         let answer: Value = loop {
             match fetch::send_in(call, trace).await {
@@ -104,6 +101,10 @@ async fn send_all(hands: Hands, ask: &Ask, back: &mut Vec<Call>) -> Result<(), F
             }
         };
         ended |= call.method == "DELETE" || call.path.ends_with("/eviction");
+        if ask.lesson {
+            let noted = (call.clone(), answer.clone());
+            hands.accepted.update(|all| all.push(noted));
+        }
         back.extend(inverse.or_else(|| undo::created(call, &answer)));
     }
     Ok(())

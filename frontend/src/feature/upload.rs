@@ -4,16 +4,13 @@ use js_sys::Uint8Array;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use shared::live::Image;
+use shared::live::{Image, UPLOAD_BYTES_MAX};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::backend::{call, fetch};
 use crate::state::app::{Dialog, Hands, Truth};
 use crate::state::{samples, text};
-
-/// The largest file that is read at all, in bytes; the server has its own limit.
-const MAX_BYTES: f64 = 256.0 * 1024.0 * 1024.0;
 
 /// Loads the images that can run, until the cluster answers.
 pub fn load_images(truth: Truth) {
@@ -66,13 +63,21 @@ fn upload_all(truth: Truth, hands: Hands, files: &web_sys::FileList, at: Option<
     }
 }
 
+/// Why a file is not even read: the server would refuse it.
+fn too_large(name: &str, bytes: f64) -> Option<String> {
+    (bytes > UPLOAD_BYTES_MAX as f64).then(|| {
+        format!(
+            "{name} has {}: a module may have {} at most. It was not read.",
+            text::size(bytes as u64),
+            text::size(UPLOAD_BYTES_MAX as u64)
+        )
+    })
+}
+
 async fn upload(truth: Truth, hands: Hands, file: web_sys::File, at: Option<(f64, f64)>) {
     let file_name = file.name();
-    if file.size() > MAX_BYTES {
-        return hands.refuse(
-            format!("{file_name} is larger than 256 MiB and was not read."),
-            at,
-        );
+    if let Some(why) = too_large(&file_name, file.size()) {
+        return hands.refuse(why, at);
     }
     let name = samples::label(file_name.strip_suffix(".wasm").unwrap_or(&file_name));
     hands.tell(format!("Checking {file_name}."));
@@ -159,5 +164,20 @@ pub fn DropHint(
                 <p>"Drop it: the module is checked, stored by its digest, and can run as a pod."</p>
             </div>
         </Show>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_would_refuse_is_not_read() {
+        let most = UPLOAD_BYTES_MAX as f64;
+        assert_eq!(too_large("a.wasm", most), None);
+        assert_eq!(
+            too_large("a.wasm", most + 1024.0 * 1024.0).as_deref(),
+            Some("a.wasm has 33.0 MiB: a module may have 32.0 MiB at most. It was not read.")
+        );
     }
 }

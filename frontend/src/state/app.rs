@@ -33,6 +33,8 @@ pub struct Truth {
     pub cluster: RwSignal<Cluster>,
     /// The present, folded on, while the past is shown.
     pub present: StoredValue<Option<Cluster>>,
+    /// Counts what was folded into the present, shown or not: whoever follows the present tracks this.
+    pub folds: RwSignal<u64>,
     /// Whether it is live.
     pub link: RwSignal<Link>,
     /// Images that can run. Written by `feature::upload` as well.
@@ -109,6 +111,8 @@ pub struct Ask {
     pub always: bool,
     /// The HTTP status with which the last call is meant to be refused, where that is the lesson.
     pub expect: Option<u16>,
+    /// A scenario's own: what it does is noted, so that it can be taken back.
+    pub lesson: bool,
 }
 
 /// What takes the last write back.
@@ -139,6 +143,8 @@ pub enum Dialog {
     None,
     /// Shortcuts and words.
     Help,
+    /// Everything that can be done or gone to, by its name.
+    Commands,
     /// Objects from YAML.
     Paste,
     /// The scenarios that come with the page.
@@ -191,6 +197,8 @@ pub struct Hands {
     pub console: RwSignal<bool>,
     /// What takes the last write back.
     pub undo: RwSignal<Option<Undo>>,
+    /// Calls of the open scenario that were accepted, with their answers. Taken away by `feature::scenario`.
+    pub accepted: RwSignal<Vec<(Call, serde_json::Value)>>,
     /// What the cluster says: a hand compares with it before it writes.
     pub truth: Truth,
 }
@@ -207,6 +215,7 @@ impl Truth {
         Self {
             cluster,
             present: StoredValue::new(None),
+            folds: RwSignal::new(0),
             link: RwSignal::new(Link::default()),
             images: RwSignal::new(Vec::new()),
             scene: Memo::new(move |before: Option<&Scene>| {
@@ -231,6 +240,15 @@ impl Truth {
         } else {
             self.cluster.update(apply);
         }
+        self.folds.update(|n| *n += 1);
+    }
+
+    /// Looks at the present, also while the past is shown: what is written, judged or taken back is about this one.
+    pub fn now<T>(&self, look: impl FnOnce(&Cluster) -> T) -> T {
+        self.present.with_value(|present| match present {
+            Some(present) => look(present),
+            None => self.cluster.with_untracked(look),
+        })
     }
 
     /// Shows a moment of the past; the present goes on behind it.
@@ -275,6 +293,7 @@ impl Hands {
             dont_ask: RwSignal::new(browser::remembered("dont-ask").as_deref() == Some("yes")),
             console: RwSignal::new(false),
             undo: RwSignal::new(None),
+            accepted: RwSignal::new(Vec::new()),
             truth,
         }
     }
@@ -308,6 +327,7 @@ impl Nav {
     /// Starts where the address bar points, and follows Back and Forward.
     #[must_use]
     pub fn new() -> Self {
+        browser::settle_path();
         let route = RwSignal::new(Route::parse(&browser::query()));
         browser::on_back(move || route.set(Route::parse(&browser::query())));
         Self(route)
@@ -336,9 +356,22 @@ impl Nav {
         self.go(|r| r.tab = tab);
     }
 
-    /// Opens the drawing or a table.
+    /// Opens the drawing, a table or an instrument.
     pub fn view(&self, view: View) {
-        self.go(|r| r.view = view);
+        self.go(|r| {
+            if r.view != view {
+                r.on.clear();
+            }
+            r.view = view;
+        });
+    }
+
+    /// Opens an instrument on something.
+    pub fn look(&self, instrument: &str, on: &str) {
+        self.go(|r| {
+            r.view = View::Instrument(instrument.to_owned());
+            on.clone_into(&mut r.on);
+        });
     }
 
     fn go(&self, change: impl FnOnce(&mut Route)) {
@@ -355,5 +388,41 @@ impl Nav {
 impl Default for Nav {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::Revision;
+    use shared::live::{Message, Pulse};
+
+    use super::*;
+
+    #[test]
+    fn hands_act_on_the_present_while_the_past_is_shown() {
+        Owner::new().with(|| {
+            let truth = Truth::new();
+            let pulse = |revision| {
+                vec![Message::Pulse(Pulse {
+                    revision: Revision(revision),
+                    ..Pulse::default()
+                })]
+            };
+            let seen = |truth: &Truth| {
+                let shown = truth.cluster.with_untracked(|c| c.pulse.revision.0);
+                (
+                    shown,
+                    truth.now(|c| c.pulse.revision.0),
+                    truth.folds.get_untracked(),
+                )
+            };
+            truth.fold(pulse(7));
+            assert_eq!(seen(&truth), (7, 7, 1));
+            truth.show_past(Cluster::default());
+            truth.fold(pulse(9));
+            assert_eq!(seen(&truth), (0, 9, 2));
+            truth.show_present();
+            assert_eq!(seen(&truth), (9, 9, 2));
+        });
     }
 }

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Lines that one side may have; a longer text is compared by its beginning.
 pub const MAX_LINES: usize = 2000;
+/// Cells of the table that finds what two texts share; larger changes are shown as one that replaces the other.
+const MAX_CELLS: usize = 16_000_000;
 /// Unchanged lines shown around a change.
 const CONTEXT: usize = 3;
 
@@ -46,6 +48,13 @@ pub fn lines(before: &str, after: &str) -> Vec<Line> {
     around_changes(whole(&a, &b))
 }
 
+/// Every line of both texts in order, the unchanged ones too.
+#[must_use]
+pub fn all(before: &str, after: &str) -> Vec<Line> {
+    let (a, b): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    whole(&a, &b)
+}
+
 /// An object without the book-keeping that hides what changed.
 #[must_use]
 pub fn plain(object: &Value) -> Value {
@@ -86,6 +95,11 @@ fn whole(a: &[&str], b: &[&str]) -> Vec<Line> {
 }
 
 fn middle(a: &[&str], b: &[&str]) -> Vec<Line> {
+    if a.len().max(b.len()) >= usize::from(u16::MAX) || a.len() * b.len() > MAX_CELLS {
+        let gone = a.iter().map(|l| Line::Removed((*l).to_owned()));
+        let come = b.iter().map(|l| Line::Added((*l).to_owned()));
+        return gone.chain(come).collect();
+    }
     let width = b.len() + 1;
     let mut length = vec![0u16; (a.len() + 1) * width];
     let at = |length: &[u16], i: usize, j: usize| length.get(i * width + j).copied().unwrap_or(0);

@@ -2,17 +2,23 @@
 //!
 //! Pure, and stored in the browser as JSON, so that a reload goes on where it was.
 
-use std::collections::BTreeSet;
+mod footprint;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::kind::KINDS;
 use shared::scenario::expression::Val;
-use shared::scenario::{Deed, Expression, Place, Scenario, Target, is_system_namespace};
+use shared::scenario::{Deed, Expression, Scenario, Target, is_system_namespace};
 use shared::{KindRef, Millis, Object, ObjectKey};
 
 use super::cluster::Cluster;
 use crate::backend::call::{self, Call};
+pub use footprint::{Footprint, Made, Settled};
+
+/// Objects of kinds that the stream does not carry, by plural, as they were read last.
+pub type Read = BTreeMap<String, Vec<Object>>;
 
 /// A scenario that is open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +33,9 @@ pub struct Lesson {
     pub opened: Millis,
     /// How many moments of the timeline have passed.
     pub moments: usize,
+    /// What a reset takes back.
+    #[serde(default)]
+    pub footprint: Footprint,
 }
 
 /// The scenarios that come with the page: name and content.
@@ -51,18 +60,30 @@ impl Lesson {
     }
 
     /// Looks at the cluster: checks of the step in front that hold now stay done. Answers whether anything is new.
-    pub fn look(&mut self, cluster: &Cluster) -> bool {
+    pub fn look(&mut self, cluster: &Cluster, read: &Read) -> bool {
         let Some(step) = self.scenario.steps.get(self.step) else {
             return false;
         };
         let mut news = false;
         for (number, check) in step.checks.iter().enumerate() {
             let place = (self.step, number);
-            if !self.done.contains(&place) && holds(&check.expression, cluster) {
+            if !self.done.contains(&place) && holds(&check.expression, cluster, read) {
                 news |= self.done.insert(place);
             }
         }
         news
+    }
+
+    /// The plurals that open checks of the step in front read and that the stream does not carry.
+    #[must_use]
+    pub fn unseen(&self, cluster: &Cluster) -> BTreeSet<String> {
+        let checks = self.scenario.steps.get(self.step).map(|s| &s.checks);
+        let open = checks.into_iter().flatten().enumerate();
+        let open = open.filter(|(i, _)| !self.done.contains(&(self.step, *i)));
+        open.flat_map(|(_, check)| check.expression.variables())
+            .filter(|v| KINDS.iter().any(|k| k.plural == *v) && !cluster.shelves.contains_key(*v))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether every check of a step has come true.
@@ -75,7 +96,14 @@ impl Lesson {
     /// Whether there is nothing left to do.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        (0..self.scenario.steps.len()).all(|s| self.is_done(s))
+        self.moments >= self.scenario.timeline.len()
+            && (0..self.scenario.steps.len()).all(|s| self.is_done(s))
+    }
+
+    /// Whether there is anything to follow: steps to read, or events that come by themselves.
+    #[must_use]
+    pub fn has_course(scenario: &Scenario) -> bool {
+        !scenario.steps.is_empty() || !scenario.timeline.is_empty()
     }
 
     /// The deeds of the timeline whose time has come since the last call.
@@ -92,42 +120,26 @@ impl Lesson {
         self.moments += due.len();
         due
     }
+}
 
-    /// Every object that the scenario makes, at the beginning or by an action: what a reset removes, last made first.
-    #[must_use]
-    pub fn makes(&self) -> Vec<Target> {
-        let deeds = self.scenario.steps.iter().flat_map(|s| &s.actions);
-        let deeds = deeds.flat_map(|a| &a.deeds);
-        let timeline = self.scenario.timeline.iter().flat_map(|m| &m.deeds);
-        let made = deeds.chain(timeline).filter_map(|d| match d {
-            Deed::Create(object) | Deed::Replace(object) => Some(object),
-            _ => None,
-        });
-        let mut all: Vec<Target> = Vec::new();
-        for object in self.scenario.objects.iter().chain(made) {
-            if let Some(target) = target(object)
-                && !all.contains(&target)
-            {
-                all.push(target);
-            }
+/// Whether an expression holds over the objects that the page knows. A kind that was neither streamed nor read is
+/// unknown, not empty: nothing holds over it.
+#[must_use]
+pub fn holds(expression: &Expression, cluster: &Cluster, read: &Read) -> bool {
+    expression.holds(&|name| {
+        KINDS.iter().find(|k| k.plural == name)?;
+        match cluster.shelves.get(name) {
+            Some(shelf) => Some(list(shelf.values())),
+            None => Some(list(read.get(name)?)),
         }
-        all.reverse();
-        all
-    }
+    })
+}
 
-    /// The nodes that an action stops.
-    #[must_use]
-    pub fn stops(&self) -> BTreeSet<&str> {
-        let actions = self.scenario.steps.iter().flat_map(|s| &s.actions);
-        let deeds = actions.map(|a| &a.deeds);
-        let all = deeds.chain(self.scenario.timeline.iter().map(|m| &m.deeds));
-        all.flatten()
-            .filter_map(|d| match d {
-                Deed::StopNode(node) => Some(node.as_str()),
-                _ => None,
-            })
-            .collect()
-    }
+/// The objects of a user as a value.
+fn list<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Val<'a> {
+    let own = |o: &&Object| !is_system_namespace(o.namespace());
+    let own = objects.into_iter().filter(own);
+    Val::List(own.map(|o| Val::of(o.value())).collect())
 }
 
 /// Which object a document is about, in the namespace where it ends up.
@@ -142,17 +154,6 @@ pub fn target(object: &Object) -> Option<Target> {
     Some(Target {
         kind: row.reference(),
         key: ObjectKey::new(namespace, object.name()),
-    })
-}
-
-/// Whether an expression holds over the objects that the page knows.
-#[must_use]
-pub fn holds(expression: &Expression, cluster: &Cluster) -> bool {
-    expression.holds(&|name| {
-        KINDS.iter().find(|k| k.plural == name)?;
-        let own = |o: &&Object| !is_system_namespace(o.namespace());
-        let shelf = cluster.shelf(name).values().filter(own);
-        Some(Val::List(shelf.map(|o| Val::of(o.value())).collect()))
     })
 }
 
@@ -171,47 +172,9 @@ pub fn calls(deed: &Deed) -> Vec<Call> {
     }
 }
 
-/// What gives a node the labels and taints of its place; nothing when it has them.
-#[must_use]
-pub fn settle(place: &Place, cluster: &Cluster) -> Option<Call> {
-    let key = ObjectKey::new("", &place.node);
-    let node = cluster.get("nodes", &key)?;
-    let has = node.items("/spec/taints");
-    let missing: Vec<&Value> = place.taints.iter().filter(|t| !has_taint(has, t)).collect();
-    let labels = place.labels.iter();
-    let labels: serde_json::Map<String, Value> = labels
-        .filter(|(k, v)| node.label(k) != Some(v))
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    if missing.is_empty() && labels.is_empty() {
-        return None;
-    }
-    let taints: Vec<&Value> = has.iter().chain(missing).collect();
-    let patch = json!({"metadata": {"labels": labels}, "spec": {"taints": taints}});
-    Some(call::patch(&nodes(), &key, "merge", &patch))
-}
-
-/// What takes a place's labels and taints away again; nothing when they are gone.
-#[must_use]
-pub fn unsettle(place: &Place, cluster: &Cluster) -> Option<Call> {
-    let key = ObjectKey::new("", &place.node);
-    let node = cluster.get("nodes", &key)?;
-    let has = node.items("/spec/taints");
-    let left: Vec<&Value> = has
-        .iter()
-        .filter(|t| !has_taint(&place.taints, t))
-        .collect();
-    let labels = place.labels.keys().filter(|k| node.label(k).is_some());
-    let labels: serde_json::Map<String, Value> = labels.map(|k| (k.clone(), Value::Null)).collect();
-    if left.len() == has.len() && labels.is_empty() {
-        return None;
-    }
-    let patch = json!({"metadata": {"labels": labels}, "spec": {"taints": left}});
-    Some(call::patch(&nodes(), &key, "merge", &patch))
-}
-
 /// A taint is its key and effect.
-fn has_taint(taints: &[Value], taint: &Value) -> bool {
+#[must_use]
+pub fn has_taint(taints: &[Value], taint: &Value) -> bool {
     let same =
         |t: &Value| t.get("key") == taint.get("key") && t.get("effect") == taint.get("effect");
     taints.iter().any(same)

@@ -43,6 +43,8 @@ pub enum View {
     House,
     /// A table of a plural.
     Table(String),
+    /// An instrument by its word, such as `etcd`.
+    Instrument(String),
     /// Tokens and components, for whoever works on the page.
     Design,
 }
@@ -56,6 +58,8 @@ pub struct Route {
     pub tab: Tab,
     /// The main area.
     pub view: View,
+    /// What an instrument looks at: a key, a pod, a node.
+    pub on: String,
 }
 
 impl Tab {
@@ -91,7 +95,11 @@ impl Route {
         match &self.view {
             View::House => {}
             View::Table(plural) => parts.push(format!("table={}", escape(plural))),
+            View::Instrument(word) => parts.push(format!("view={}", escape(word))),
             View::Design => parts.push("view=design".into()),
+        }
+        if !self.on.is_empty() {
+            parts.push(format!("on={}", escape(&self.on)));
         }
         match &self.selected {
             Selected::Nothing => {}
@@ -127,6 +135,8 @@ impl Route {
             match key {
                 "table" => route.view = View::Table(unescape(value)),
                 "view" if value == "design" => route.view = View::Design,
+                "view" => route.view = View::Instrument(unescape(value)),
+                "on" => route.on = unescape(value),
                 "component" => route.selected = Selected::Component(unescape(value)),
                 "trace" => {
                     if let Ok(id) = u128::from_str_radix(value, 16) {
@@ -203,6 +213,8 @@ mod tests {
             "?at=nodes/node-1&tab=yaml",
             "?table=pods",
             "?view=design",
+            "?view=etcd&on=%2Fregistry%2Fpods%2F",
+            "?view=scheduler&on=shop%2Fweb&at=nodes/node-1",
             "?table=pods&at=pods/shop/web-7f9c&tab=logs",
             "?component=kubelet%20node-1&tab=now",
             "?trace=0000000000000000000000000000002a",

@@ -63,7 +63,7 @@ async fn three_versions_are_shown_when_somebody_else_was_faster() -> Result<()> 
     let browser = Browser::open(&at, Theme::Day, DESK.0, DESK.1).await?;
     browser.reads("#yaml", "free").await?;
     browser.find("#yaml-edit").await?.click().await?;
-    cluster.kubectl("patch configmap board -p '{\"data\":{\"day\":\"Ann\"}}'")?;
+    cluster.kubectl("patch configmap board -p '{\"data\":{\"night\":\"Ann\"}}'")?;
     let text = browser
         .run("return document.querySelector('#yaml-text').value")
         .await?;
@@ -75,12 +75,13 @@ async fn three_versions_are_shown_when_somebody_else_was_faster() -> Result<()> 
     browser.screenshot("conflict-day").await?;
     let found = browser.accessibility().await?;
     assert!(found.is_empty(), "{}", found.join("\n"));
-    browser.find("#yaml-mine").await?.click().await?;
+    browser.find("#yaml-merge").await?.click().await?;
     browser.find("#yaml-save").await?.click().await?;
     browser.reads("#yaml", "Ben").await?;
     assert_eq!(
-        cluster.kubectl("get configmap board -o 'jsonpath={.data.day}'")?,
-        "Ben"
+        cluster.kubectl("get configmap board -o 'jsonpath={.data.day} {.data.night}'")?,
+        "Ben Ann",
+        "both changes are kept"
     );
     browser.close().await
 }

@@ -36,8 +36,7 @@ impl Travel {
     /// Shows the cluster as of a revision.
     fn go(self, revision: Revision) {
         self.aim.set(Some(revision));
-        let present = self.truth.present.with_value(Clone::clone);
-        let present = present.unwrap_or_else(|| self.truth.cluster.get_untracked());
+        let present = self.truth.now(Clone::clone);
         spawn_local(async move {
             let past = history::cluster(&present, revision).await;
             // The hand may have moved on while this was read.

@@ -4,15 +4,19 @@ use leptos::prelude::*;
 use shared::ObjectKey;
 
 use crate::backend::{browser, call};
-use crate::feature::{drag, send};
+use crate::feature::{drag, instruments, send};
 use crate::state::app::{Ask, Dialog, Hands, Mark, Nav, Truth};
+use crate::state::cluster::Cluster;
 use crate::state::route::Selected;
+use crate::words::panel as words;
 
 /// The row of buttons under the title.
 #[component]
 pub(super) fn Actions(at: Selected) -> impl IntoView {
-    let Selected::Object(plural, key) = at else {
-        return ().into_any();
+    let (plural, key) = match at {
+        Selected::Object(plural, key) => (plural, key),
+        Selected::Component(name) => return view! { <LookInto component=name /> }.into_any(),
+        _ => return ().into_any(),
     };
     let specific = match plural.as_str() {
         "pods" => view! { <PlaceMenu key=key.clone() /> }.into_any(),
@@ -24,10 +28,49 @@ pub(super) fn Actions(at: Selected) -> impl IntoView {
     let deletable = !matches!(plural.as_str(), "nodes" | "events");
     view! {
         <div class="c-actions">
-            {specific} {deletable.then(|| view! { <Delete plural=plural key=key /> })}
+            {specific} <Looks plural=plural.clone() key=key.clone() /> {deletable.then(|| view! { <Delete plural=plural key=key /> })}
         </div>
     }
     .into_any()
+}
+
+/// The component's instrument, where it has one.
+#[component]
+fn LookInto(component: String) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    instruments::of_component(&component).map(|i| {
+        view! {
+            <div class="c-actions">
+                <button type="button" class="c-button c-button--small" id="look-into" on:click=move |_| nav.look(i.word, "")>
+                    {words::LOOK_INTO}
+                </button>
+            </div>
+        }
+    })
+}
+
+/// The instruments that know more of an object: the scheduler of a pod, the store of anything.
+#[component]
+fn Looks(plural: String, key: ObjectKey) -> impl IntoView {
+    let nav = expect_context::<Nav>();
+    let at = key.to_string();
+    let why = (plural == "pods").then(|| {
+        view! {
+            <button type="button" class="c-button c-button--small" id="why-here" on:click=move |_| nav.look("scheduler", &at)>
+                {words::WHY_HERE}
+            </button>
+        }
+    });
+    let row = shared::kind::KINDS.iter().find(|k| k.plural == plural);
+    let stored = row.map(|k| format!("{}{key}", k.storage_prefix()));
+    let history = stored.map(|stored| {
+        view! {
+            <button type="button" class="c-button c-button--small" id="stored-history" on:click=move |_| nav.look("etcd", &stored)>
+                {words::HISTORY}
+            </button>
+        }
+    });
+    view! { {why} {history} }
 }
 
 #[component]
@@ -36,9 +79,7 @@ fn Delete(plural: String, key: ObjectKey) -> impl IntoView {
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
     let click = move |_| {
-        let owner = truth
-            .cluster
-            .with_untracked(|c| c.get(&plural, &key).and_then(shared::Object::controller));
+        let owner = truth.now(|c| c.get(&plural, &key).and_then(shared::Object::controller));
         drag::delete(hands, nav, &plural, &key, owner.as_ref());
     };
     view! {
@@ -207,15 +248,18 @@ fn Cordon(key: ObjectKey) -> impl IntoView {
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
     let at = key.clone();
-    let cordoned = Memo::new(move |_| {
-        truth.cluster.with(|c| {
-            let node = c.get("nodes", &at);
-            node.and_then(|n| n.at("/spec/unschedulable")) == Some(&serde_json::Value::Bool(true))
-        })
-    });
-    let word = move || if cordoned.get() { "Uncordon" } else { "Cordon" };
+    let cordoned = move |c: &Cluster| {
+        let node = c.get("nodes", &at);
+        node.and_then(|n| n.at("/spec/unschedulable")) == Some(&serde_json::Value::Bool(true))
+    };
+    let word = |cordoned: bool| if cordoned { "Uncordon" } else { "Cordon" };
+    let shown = {
+        let cordoned = cordoned.clone();
+        Memo::new(move |_| truth.cluster.with(&cordoned))
+    };
     let click = move |_| {
-        let (on, verb) = (!cordoned.get_untracked(), word());
+        let now = truth.now(&cordoned);
+        let (on, verb) = (!now, word(now));
         let mut call = call::patch(
             &shared::KindRef::new("", "v1", "nodes"),
             &key,
@@ -233,7 +277,7 @@ fn Cordon(key: ObjectKey) -> impl IntoView {
     };
     view! {
         <button type="button" class="c-button c-button--small" id="node-cordon" on:click=click>
-            {word}
+            {move || word(shown.get())}
         </button>
     }
 }
@@ -243,17 +287,21 @@ fn Scale(key: ObjectKey) -> impl IntoView {
     let truth = expect_context::<Truth>();
     let hands = expect_context::<Hands>();
     let nav = expect_context::<Nav>();
-    let replicas = {
+    let asked = {
         let key = key.clone();
-        Memo::new(move |_| {
-            let asked = truth.cluster.with(|c| {
-                c.get("deployments", &key)
-                    .and_then(|d| d.int("/spec/replicas"))
-            });
+        move |c: &Cluster| {
+            let asked = c
+                .get("deployments", &key)
+                .and_then(|d| d.int("/spec/replicas"));
             u32::try_from(asked.unwrap_or(1)).unwrap_or(0)
-        })
+        }
     };
-    let to = move |n: u32| {
+    let replicas = {
+        let asked = asked.clone();
+        Memo::new(move |_| truth.cluster.with(&asked))
+    };
+    let by = move |change: i32| {
+        let n = truth.now(&asked).saturating_add_signed(change);
         send::propose(
             hands,
             nav,
@@ -269,17 +317,17 @@ fn Scale(key: ObjectKey) -> impl IntoView {
             },
         );
     };
-    let less = to.clone();
+    let less = by.clone();
     view! {
         <div class="c-scale" role="group" aria-label="Replicas">
             <button type="button" class="c-button c-button--small" id="scale-down" aria-label="One replica less" on:click=move |_| {
-                less(replicas.get_untracked().saturating_sub(1));
+                less(-1);
             }>
                 "−"
             </button>
             <output id="replicas">{move || replicas.get()}</output>
             <button type="button" class="c-button c-button--small" id="scale-up" aria-label="One replica more" on:click=move |_| {
-                to(replicas.get_untracked() + 1);
+                by(1);
             }>
                 "+"
             </button>

@@ -12,8 +12,10 @@ use crate::backend::{browser, fetch};
 use crate::state::app::{Hands, Truth};
 use crate::state::diff::{self, Line};
 use crate::state::locate::{self, Complaint};
+use crate::state::merge;
 use crate::state::route::Selected;
 use crate::state::yaml::print;
+use crate::ui::difference;
 use crate::ui::editor::Editor;
 
 /// An edit on its way.
@@ -145,38 +147,32 @@ fn Editing(edit: Edit, editing: RwSignal<Option<Edit>>) -> impl IntoView {
     }
 }
 
-/// Three versions: what the edit began with, what somebody else made of it, and what is in the editor.
+/// Three versions: what the edit began with, what somebody else made of it, and what is in the editor; and what both
+/// changes are together.
 #[component]
 fn Conflict(edit: Edit) -> impl IntoView {
-    let mine = move |_| {
-        let Some(theirs) = edit.theirs.get_untracked() else {
-            return;
-        };
-        // The same text on top of their version: the next save replaces it knowingly.
-        edit.text.update(|t| *t = with_version_of(t, &theirs));
+    let take = move |text: String, theirs: String| {
+        edit.text.set(text);
         edit.base.set(theirs);
         edit.theirs.set(None);
-    };
-    let start_over = move |_| {
-        if let Some(theirs) = edit.theirs.get_untracked() {
-            edit.text.set(theirs.clone());
-            edit.base.set(theirs);
-            edit.theirs.set(None);
-        }
     };
     move || {
         edit.theirs.get().map(|theirs| {
             let (base, text) = (edit.base.get_untracked(), edit.text.get_untracked());
+            let merged = merge::three_way(&base, &text, &theirs);
+            let (together, over) = ((merged.text.clone(), theirs.clone()), theirs.clone());
             view! {
                 <div class="c-story" id="yaml-conflict" role="alert">
                     <p>"409 Conflict: somebody else has changed this object since you began. Your text is untouched."</p>
+                    <p>{clashes(merged.conflicts)}</p>
                     <Difference title="What they changed" lines=diff::lines(&base, &theirs) />
                     <Difference title="What you changed" lines=diff::lines(&base, &text) />
+                    <Difference title="Both together, against theirs" lines=diff::lines(&theirs, &merged.text) />
                     <div class="c-logs__bar">
-                        <button type="button" class="c-button c-button--small" id="yaml-mine" on:click=mine>
-                            "Keep my text, on top of theirs"
+                        <button type="button" class="c-button c-button--small c-button--main" id="yaml-merge" on:click=move |_| take(together.0.clone(), together.1.clone())>
+                            "Take both together"
                         </button>
-                        <button type="button" class="c-button c-button--small" id="yaml-theirs" on:click=start_over>
+                        <button type="button" class="c-button c-button--small" id="yaml-theirs" on:click=move |_| take(over.clone(), over.clone())>
                             "Start over from theirs"
                         </button>
                     </div>
@@ -186,30 +182,33 @@ fn Conflict(edit: Edit) -> impl IntoView {
     }
 }
 
-#[component]
-fn Difference(title: &'static str, lines: Vec<Line>) -> impl IntoView {
-    let one = |line: Line| {
-        let mark = line.mark();
-        let text = match line {
-            Line::Same(t) | Line::Added(t) | Line::Removed(t) => format!("{mark} {t}\n"),
-            Line::Skipped(n) => format!("⋯ {n} unchanged lines\n"),
-        };
-        view! { <span data-mark=mark>{text}</span> }
-    };
-    view! {
-        <h3 class="c-panel__h3">{title}</h3>
-        <pre class="c-code c-diff" tabindex="0">{lines.into_iter().map(one).collect_view()}</pre>
+fn clashes(conflicts: usize) -> String {
+    match conflicts {
+        0 => "Both changes fit together: nothing of either is lost.".into(),
+        n => format!(
+            "{} changed by both: they stand between marks in the text, for you to choose.",
+            crate::state::text::count(n, "place")
+        ),
     }
 }
 
-/// The text with the `resourceVersion` line of another.
-fn with_version_of(text: &str, other: &str) -> String {
-    let version = |l: &&str| l.trim_start().starts_with("resourceVersion:");
-    let new = other.lines().find(version).unwrap_or_default();
-    let lines = text.lines().map(|l| if version(&l) { new } else { l });
-    let mut out = lines.collect::<Vec<_>>().join("\n");
-    out.push('\n');
-    out
+#[component]
+fn Difference(title: &'static str, lines: Vec<Line>) -> impl IntoView {
+    view! {
+        <h3 class="c-panel__h3">{title}</h3>
+        <difference::Difference lines=lines />
+    }
+}
+
+/// Says so when the text still has the marks of a merge: no YAML reader would.
+fn has_marks(edit: Edit) -> bool {
+    let mark = edit.text.with_untracked(|t| merge::first_mark(t));
+    if let Some(line) = mark {
+        let text =
+            "Both sides changed this place: keep one of the two, and take the marks away.".into();
+        edit.complaints.set(vec![Complaint { line, text }]);
+    }
+    mark.is_some()
 }
 
 fn call(edit: Edit) -> Call {
@@ -222,6 +221,9 @@ fn call(edit: Edit) -> Call {
 }
 
 async fn ask_server(edit: Edit) {
+    if has_marks(edit) {
+        return;
+    }
     match fetch::send(&call(edit).dry_run()).await {
         Ok(value) => {
             let lines = edit.base.with_untracked(|b| diff::lines(b, &shown(value)));
@@ -233,6 +235,9 @@ async fn ask_server(edit: Edit) {
 }
 
 async fn save(edit: Edit, editing: RwSignal<Option<Edit>>, hands: Hands) {
+    if has_marks(edit) {
+        return;
+    }
     match fetch::send(&call(edit)).await {
         Ok(_) => {
             hands.tell("Saved.");
@@ -260,20 +265,5 @@ async fn refused(edit: Edit, failure: Failure) {
             line: 0,
             text: other.to_string(),
         }]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_version_of;
-
-    #[test]
-    fn my_text_goes_on_top_of_theirs() {
-        let mine = "metadata:\n  resourceVersion: '5'\ndata:\n  a: mine\n";
-        let theirs = "metadata:\n  resourceVersion: '9'\ndata:\n  a: theirs\n";
-        assert_eq!(
-            with_version_of(mine, theirs),
-            "metadata:\n  resourceVersion: '9'\ndata:\n  a: mine\n"
-        );
     }
 }

@@ -15,6 +15,11 @@ use crate::ui::prose::Prose;
 pub fn Guide() -> impl IntoView {
     let lessons = expect_context::<Lessons>();
     let open = Memo::new(move |_| lessons.open.with(Option::is_some));
+    let steps = Memo::new(move |_| {
+        lessons
+            .open
+            .with(|l| l.as_ref().map_or(0, |l| l.scenario.steps.len()))
+    });
     let busy = move || {
         lessons.busy.get().map(|what| {
             view! { <p class="c-guide__busy" role="status">{what}" …"</p> }
@@ -26,7 +31,10 @@ pub fn Guide() -> impl IntoView {
             <section class="c-guide" id="guide" aria-labelledby="guide-title">
                 <Head />
                 <Front />
-                <Foot />
+                <Course />
+                <Show when=move || 0 < steps.get()>
+                    <Foot />
+                </Show>
             </section>
         </Show>
     }
@@ -44,6 +52,7 @@ fn Head() -> impl IntoView {
                 .unwrap_or_default()
         })
     });
+    let busy = move || lessons.busy.with(Option::is_some);
     let present = move |_| lessons.present.update(|p| *p = !*p);
     view! {
         <header class="c-guide__head">
@@ -52,10 +61,10 @@ fn Head() -> impl IntoView {
                 <button type="button" class="c-button c-button--small" id="guide-present" aria-pressed=move || lessons.present.get().to_string() on:click=present>
                     "Present"
                 </button>
-                <button type="button" class="c-button c-button--small" id="guide-reset" on:click=move |_| stage::reset(truth, hands, lessons)>
+                <button type="button" class="c-button c-button--small" id="guide-reset" disabled=busy on:click=move |_| stage::reset(truth, hands, lessons)>
                     "Reset"
                 </button>
-                <button type="button" class="c-button c-button--small" id="guide-leave" on:click=move |_| stage::leave(truth, hands, lessons, true)>
+                <button type="button" class="c-button c-button--small" id="guide-leave" disabled=busy on:click=move |_| stage::leave(truth, hands, lessons, true)>
                     "Leave and clean up"
                 </button>
                 <button
@@ -115,6 +124,44 @@ fn Page(number: usize, step: Step) -> impl IntoView {
     }
 }
 
+/// What comes by itself, and what of it has come.
+#[component]
+fn Course() -> impl IntoView {
+    let lessons = expect_context::<Lessons>();
+    let course = Memo::new(move |_| {
+        lessons.open.with(|l| {
+            let lesson = l.as_ref()?;
+            let moments = lesson.scenario.timeline.iter();
+            let moments = moments.map(|m| (m.after_seconds, m.label.clone()));
+            Some((lesson.moments, moments.collect::<Vec<_>>()))
+        })
+    });
+    let one = |(seconds, label, past): (u32, String, bool)| {
+        view! {
+            <li data-done=past.to_string()>
+                <span class="c-guide__mark" aria-hidden="true">{if past { "✓" } else { "○" }}</span>
+                <span>
+                    {label} " "
+                    <span class="c-quiet">
+                        {format!("after {seconds} s of cluster time")} {past.then_some(", done")}
+                    </span>
+                </span>
+            </li>
+        }
+    };
+    move || {
+        let (passed, moments) = course.get().filter(|(_, m)| !m.is_empty())?;
+        let moments = moments.into_iter().enumerate();
+        let moments = moments.map(|(i, (s, l))| one((s, l, i < passed)));
+        Some(view! {
+            <section class="c-guide__course" aria-label="What happens by itself">
+                <h3>"By itself"</h3>
+                <ul class="c-guide__checks">{moments.collect_view()}</ul>
+            </section>
+        })
+    }
+}
+
 /// A button that does what the text asks for; what it sends is shown first.
 #[component]
 fn Act(action: Action) -> impl IntoView {
@@ -131,6 +178,7 @@ fn Act(action: Action) -> impl IntoView {
             calls: action.deeds.iter().flat_map(lesson::calls).collect(),
             done: format!("{}: sent.", action.label),
             expect: action.expect,
+            lesson: true,
             ..Ask::default()
         };
         send::propose(hands, nav, ask);

@@ -7,15 +7,16 @@ pub mod preview;
 mod stage;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use shared::scenario::Scenario;
 
 pub use guide::Guide;
 pub use library::Library;
 pub use preview::Preview;
 
-use crate::backend::browser;
+use crate::backend::{browser, history};
 use crate::state::app::{Dialog, Hands, Truth};
-use crate::state::lesson::Lesson;
+use crate::state::lesson::{Lesson, Read};
 
 /// What is followed, and how it is shown. Handed down as context; written by this feature alone.
 #[derive(Clone, Copy)]
@@ -26,10 +27,16 @@ pub struct Lessons {
     pub present: RwSignal<bool>,
     /// Something is being set up or taken down: what.
     pub busy: RwSignal<Option<&'static str>>,
+    /// Objects of kinds that the stream does not carry, as the checks saw them last.
+    read: StoredValue<Read>,
+    /// Page time in milliseconds from which they may be read again.
+    read_next: StoredValue<f64>,
 }
 
 /// Where the open scenario is remembered.
 const REMEMBERED: &str = "lesson";
+/// How often kinds that the stream does not carry are read while checks need them, in milliseconds.
+const READ_EVERY_MS: f64 = 900.0;
 
 impl Lessons {
     /// Goes on where this browser was, and follows the cluster from here on.
@@ -41,8 +48,19 @@ impl Lessons {
             open: RwSignal::new(lesson.filter(|l| l.scenario.validate().is_ok())),
             present: RwSignal::new(false),
             busy: RwSignal::new(None),
+            read: StoredValue::new(Read::new()),
+            read_next: StoredValue::new(0.0),
         };
         Effect::new(move |_| lessons.follow(truth, hands));
+        Effect::new(move |_| {
+            let accepted = hands.accepted.get();
+            if !accepted.is_empty() {
+                hands.accepted.set(Vec::new());
+                let note =
+                    |l: &mut Lesson| accepted.iter().for_each(|(c, a)| l.footprint.note(c, a));
+                lessons.change(note);
+            }
+        });
         Effect::new(move |_| {
             let text = lessons.open.with(|l| match l {
                 Some(lesson) => serde_json::to_string(lesson).unwrap_or_default(),
@@ -58,9 +76,10 @@ impl Lessons {
         lessons
     }
 
-    /// Looks at what changed in the cluster: checks that came true, moments whose time has come.
+    /// Looks at what changed in the present: checks that came true, moments whose time has come.
     fn follow(&self, truth: Truth, hands: Hands) {
-        let now = truth.cluster.with(|c| c.pulse.now);
+        truth.folds.track();
+        let now = truth.now(|c| c.pulse.now);
         let Some(mut lesson) = self.open.get_untracked() else {
             return;
         };
@@ -69,7 +88,8 @@ impl Lessons {
         }
         let before = lesson.clone();
         let was_done = lesson.is_done(lesson.step);
-        truth.cluster.with_untracked(|c| lesson.look(c));
+        self.read
+            .with_value(|read| truth.now(|c| lesson.look(c, read)));
         if !was_done && lesson.is_done(lesson.step) {
             hands.tell(if lesson.is_over() {
                 "The scenario is complete."
@@ -80,9 +100,25 @@ impl Lessons {
         for (label, deeds) in lesson.due(now) {
             stage::moment(hands, label, deeds);
         }
+        self.read_more(&lesson, truth);
         if lesson != before {
             self.open.set(Some(lesson));
         }
+    }
+
+    /// Reads the kinds that the open checks need and the stream does not carry; the next look sees them.
+    fn read_more(&self, lesson: &Lesson, truth: Truth) {
+        let unseen = truth.now(|c| lesson.unseen(c));
+        let (lessons, now) = (*self, browser::page_ms());
+        if unseen.is_empty() || now < self.read_next.get_value() {
+            return;
+        }
+        self.read_next.set_value(f64::INFINITY);
+        spawn_local(async move {
+            lessons.read.set_value(history::read(unseen).await);
+            let next = browser::page_ms() + READ_EVERY_MS;
+            lessons.read_next.set_value(next);
+        });
     }
 
     /// Changes the open scenario, if any.

@@ -1,12 +1,15 @@
 //! What opening a scenario would do here, and the click that does it.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use shared::scenario::Scenario;
 
 use super::{Lessons, stage};
-use crate::backend::browser;
+use crate::backend::{browser, history};
 use crate::state::app::{Dialog, Hands, Truth};
-use crate::state::share::{self, Intent};
+use crate::state::cluster::Cluster;
+use crate::state::effects::{self, Here, Intent};
+use crate::state::lesson::Read;
 use crate::state::text;
 use crate::ui::modal::Modal;
 
@@ -25,18 +28,33 @@ pub fn Preview(
     });
     let shown = scenario.clone();
     let known = Memo::new(move |_| {
-        let ready =
-            |c: &crate::state::cluster::Cluster| c.hello.is_some() && !c.shelf("nodes").is_empty();
-        truth.cluster.with(ready)
+        truth.folds.track();
+        truth.now(|c| c.hello.is_some() && !c.shelf("nodes").is_empty())
     });
-    let intents = Memo::new(move |_| truth.cluster.with(|c| share::preview(&shown, c)));
+    let read = read(scenario.clone(), truth, known);
+    let lines = Memo::new(move |_| {
+        truth.folds.track();
+        let read = read.get()?;
+        let lines = |cluster: &Cluster| {
+            let here = Here {
+                cluster,
+                read: &read,
+            };
+            effects::effects(&shown, here)
+        };
+        Some(truth.now(lines))
+    });
+    let known = Memo::new(move |_| lines.with(Option::is_some));
     let title = match scenario.title.as_str() {
         "" => "Open this scenario?".to_owned(),
         title => title.to_owned(),
     };
     let (summary, nodes) = (scenario.summary.clone(), scenario.nodes);
     let holds = holds(&scenario);
-    let here = Memo::new(move |_| truth.cluster.with(|c| c.shelf("nodes").len()));
+    let here = Memo::new(move |_| {
+        truth.folds.track();
+        truth.now(|c| c.shelf("nodes").len())
+    });
     let has_any = !scenario.objects.is_empty()
         || !scenario.places.is_empty()
         || !scenario.timeline.is_empty();
@@ -52,7 +70,7 @@ pub fn Preview(
             <p class="c-modal__warning" hidden=move || nodes <= here.get()>
                 {move || format!("It wants {}, and this cluster has {}.", text::count(nodes, "node"), here.get())}
             </p>
-            {has_any.then(|| view! { <Intents intents=intents /> })}
+            {has_any.then(|| view! { <Lines lines=lines /> })}
             <div class="c-modal__foot">
                 <span class="u-space"></span>
                 <button type="button" class="c-button" id="preview-cancel" autofocus on:click=move |_| close.run(())>
@@ -82,20 +100,45 @@ fn holds(scenario: &Scenario) -> String {
     )
 }
 
+/// Reads, once the cluster is known, the kinds that the stream does not carry: what of them exists is not made.
+fn read(scenario: Scenario, truth: Truth, known: Memo<bool>) -> RwSignal<Option<Read>> {
+    let read = RwSignal::new(None);
+    Effect::new(move |begun: Option<bool>| {
+        if !known.get() || begun == Some(true) {
+            return begun == Some(true);
+        }
+        let unseen = truth.now(|c| effects::unseen(&scenario, c));
+        spawn_local(async move {
+            let found = history::read(unseen).await;
+            let _ = read.try_set(Some(found));
+        });
+        true
+    });
+    read
+}
+
 #[component]
-fn Intents(intents: Memo<Vec<Intent>>) -> impl IntoView {
-    let one = |i: Intent| {
+fn Lines(lines: Memo<Option<Vec<Intent>>>) -> impl IntoView {
+    let one = |(fresh, e): (bool, Intent)| {
+        let heading = (fresh && !e.when.is_empty())
+            .then(|| view! { <li class="c-intents__when">{e.when}</li> });
         view! {
-            <li data-skip=i.skip.to_string()>
-                <b>{i.kind}</b>
-                <code>{i.name}</code>
-                <span>{i.what}</span>
+            {heading}
+            <li data-skip=e.skip.to_string()>
+                <code>{e.line}</code>
+                <span>{e.what}</span>
             </li>
         }
     };
+    let marked = move || {
+        let mut last = String::new();
+        let all = lines.get().unwrap_or_default().into_iter();
+        let all = all.map(|e| (std::mem::replace(&mut last, e.when.clone()) != e.when, e));
+        all.map(one).collect_view()
+    };
     view! {
-        <ul class="c-intents" id="preview" tabindex="0" aria-label="What would be created">
-            {move || intents.get().into_iter().map(one).collect_view()}
+        <ul class="c-intents" id="preview" tabindex="0" aria-label="What would happen">
+            {marked}
         </ul>
     }
 }

@@ -2,29 +2,30 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use shared::live::ClockChange;
+use shared::path;
 use shared::scenario::{Deed, Scenario};
 
 use super::Lessons;
 use crate::backend::call::{self, Call};
-use crate::backend::{browser, fetch};
+use crate::backend::{browser, fetch, history};
 use crate::state::app::{Hands, Truth};
-use crate::state::lesson::{self, Lesson};
-use crate::state::{share, text};
+use crate::state::effects::{self, Here};
+use crate::state::lesson::{self, Lesson, Made, Settled};
+use crate::state::text;
 
 /// How long a reset waits for the old objects to go, in looks of [`LOOK_MS`].
 const LOOKS_MAX: usize = 300;
 const LOOK_MS: i32 = 200;
 
-/// Opens a scenario: makes what is missing, then shows its guide.
+/// Opens a scenario: makes what is missing while its guide already stands, so that whatever was made is known.
 pub(super) fn open(scenario: Scenario, truth: Truth, hands: Hands, lessons: Lessons) {
     if lessons.busy.get_untracked().is_some() {
         return;
     }
     lessons.busy.set(Some("Setting the stage"));
     spawn_local(async move {
-        set(&scenario, truth, hands).await;
-        finish(scenario, truth, lessons);
+        set(scenario, truth, hands, lessons).await;
+        lessons.busy.set(None);
     });
 }
 
@@ -39,11 +40,9 @@ pub(super) fn reset(truth: Truth, hands: Hands, lessons: Lessons) {
     lessons.busy.set(Some("Clearing the stage"));
     spawn_local(async move {
         if clear(&lesson, truth, hands).await {
-            set(&lesson.scenario, truth, hands).await;
-            finish(lesson.scenario, truth, lessons);
-        } else {
-            lessons.busy.set(None);
+            set(lesson.scenario, truth, hands, lessons).await;
         }
+        lessons.busy.set(None);
     });
 }
 
@@ -64,39 +63,57 @@ pub(super) fn moment(hands: Hands, label: String, deeds: Vec<Deed>) {
     spawn_local(async move {
         hands.tell(label.clone());
         for call in deeds.iter().flat_map(lesson::calls) {
-            if let Err(failure) = fetch::send(&call).await {
-                return hands.refuse(format!("{label}: {failure}"), None);
+            match fetch::send(&call).await {
+                Ok(answer) => hands.accepted.update(|all| all.push((call, answer))),
+                Err(failure) => return hands.refuse(format!("{label}: {failure}"), None),
             }
         }
     });
 }
 
-fn finish(scenario: Scenario, truth: Truth, lessons: Lessons) {
-    let now = truth.cluster.with_untracked(|c| c.pulse.now);
-    let followed = (!scenario.steps.is_empty()).then(|| Lesson::new(scenario, now));
-    lessons.busy.set(None);
-    lessons.open.set(followed);
-}
-
-/// Creates the objects in order. What exists already is left alone; the first refusals are told, the rest goes on.
-async fn set(scenario: &Scenario, truth: Truth, hands: Hands) {
-    let places = truth.cluster.with_untracked(|c| {
-        let calls = scenario.places.iter().filter_map(|p| lesson::settle(p, c));
-        calls.collect::<Vec<_>>()
+/// Begins a scenario: places, then objects in order. What exists already is left alone; the refusals are told, the
+/// rest goes on. The timeline counts from the end of this.
+async fn set(scenario: Scenario, truth: Truth, hands: Hands, lessons: Lessons) {
+    let read = history::read(truth.now(|c| effects::unseen(&scenario, c))).await;
+    let (places, objects) = truth.now(|cluster| {
+        let here = Here {
+            cluster,
+            read: &read,
+        };
+        let places = scenario.places.iter();
+        let places: Vec<_> = places.filter_map(|p| Settled::plan(p, cluster)).collect();
+        let objects = effects::objects(&scenario, here).into_iter();
+        let missing = objects.filter(|(_, e)| !e.skip);
+        let objects: Vec<Call> = missing
+            .filter_map(|(o, _)| call::create(o.value()))
+            .collect();
+        (places, objects)
     });
-    let intents = truth
-        .cluster
-        .with_untracked(|c| share::preview(scenario, c));
-    let objects = scenario.objects.iter().zip(intents);
-    let objects = objects
-        .filter(|(_, i)| !i.skip)
-        .filter_map(|(o, _)| call::create(o.value()));
+    let followed = Lesson::has_course(&scenario);
+    lessons
+        .open
+        .set(Some(Lesson::new(scenario, truth.now(|c| c.pulse.now))));
     let (mut made, mut refused) = (0, Vec::new());
-    for call in places.into_iter().chain(objects.collect::<Vec<_>>()) {
+    for (call, settled) in places {
         match fetch::send(&call).await {
-            Ok(_) => made += usize::from(call.method == "POST"),
+            Ok(_) => lessons.change(|l| l.footprint.note_settled(settled)),
             Err(failure) => refused.push(format!("{} {}: {failure}", call.method, call.path)),
         }
+    }
+    for call in objects {
+        match fetch::send(&call).await {
+            Ok(answer) => {
+                made += 1;
+                lessons.change(|l| l.footprint.note(&call, &answer));
+            }
+            Err(failure) => refused.push(format!("{} {}: {failure}", call.method, call.path)),
+        }
+    }
+    if followed {
+        let now = truth.now(|c| c.pulse.now);
+        lessons.change(|l| l.opened = now);
+    } else {
+        lessons.open.set(None);
     }
     hands.tell(format!(
         "The scenario is open: {} created.",
@@ -107,39 +124,12 @@ async fn set(scenario: &Scenario, truth: Truth, hands: Hands) {
     }
 }
 
-/// Removes what the scenario makes and gives nodes and clock back; answers whether everything is gone.
+/// Removes what the scenario made and gives nodes and clock back; answers whether everything is gone.
 async fn clear(lesson: &Lesson, truth: Truth, hands: Hands) -> bool {
-    let targets = lesson.makes();
-    let calls = truth.cluster.with_untracked(|c| {
-        // What the stream does not carry may be there: asking for its end does no harm.
-        let there = |t: &&shared::scenario::Target| {
-            !c.shelves.contains_key(&t.kind.plural) || c.get(&t.kind.plural, &t.key).is_some()
-        };
-        let mut calls: Vec<Call> = targets
-            .iter()
-            .filter(there)
-            .map(|t| call::delete(&t.kind, &t.key))
-            .collect();
-        let places = lesson.scenario.places.iter();
-        calls.extend(places.filter_map(|p| lesson::unsettle(p, c)));
-        calls.extend(
-            lesson
-                .stops()
-                .into_iter()
-                .map(|n| call::node_power(n, true)),
-        );
-        if (c.pulse.rate - 1.0).abs() > f64::EPSILON {
-            calls.push(call::clock(&ClockChange {
-                rate: Some(1.0),
-                step_ms: None,
-            }));
-        }
-        calls
-    });
-    for call in calls {
+    for call in truth.now(|c| lesson.footprint.take_back(c)) {
         match fetch::send(&call).await {
             Ok(_) => {}
-            // Gone already is as good, and a node that runs cannot be started.
+            // Gone already is as good, another object of the name is not ours, and a node that runs cannot be started.
             Err(fetch::Failure::Refused(status)) if matches!(status.code, 404 | 409 | 400) => {}
             Err(failure) => {
                 hands.refuse(failure.to_string(), None);
@@ -147,13 +137,14 @@ async fn clear(lesson: &Lesson, truth: Truth, hands: Hands) -> bool {
             }
         }
     }
+    let mut left: Vec<&Made> = lesson.footprint.made().collect();
     for _ in 0..LOOKS_MAX {
-        let gone = truth.cluster.with_untracked(|c| {
-            targets
-                .iter()
-                .all(|t| c.get(&t.kind.plural, &t.key).is_none())
-        });
-        if gone {
+        while let Some(made) = left.last()
+            && is_gone(made, truth).await
+        {
+            left.pop();
+        }
+        if left.is_empty() {
             return true;
         }
         browser::pause(LOOK_MS).await;
@@ -163,4 +154,21 @@ async fn clear(lesson: &Lesson, truth: Truth, hands: Hands) -> bool {
         None,
     );
     false
+}
+
+/// Whether an object with this UID is no longer there: by the stream, or by asking where that does not carry its kind.
+async fn is_gone(made: &Made, truth: Truth) -> bool {
+    let (kind, key) = (&made.target.kind, &made.target.key);
+    let streamed = truth.now(|c| {
+        let shelf = c.shelves.get(&kind.plural)?;
+        Some(shelf.get(key).is_none_or(|o| o.uid() != made.uid))
+    });
+    if let Some(gone) = streamed {
+        return gone;
+    }
+    match fetch::get::<shared::Object>(&path::object(kind, key)).await {
+        Ok(object) => object.uid() != made.uid,
+        Err(fetch::Failure::Refused(status)) => status.code == 404,
+        Err(_) => false,
+    }
 }

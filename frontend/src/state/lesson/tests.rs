@@ -1,11 +1,12 @@
 //! Following a scenario without a browser.
 
+use serde_json::json;
 use shared::Revision;
 use shared::live::Message;
 
 use super::*;
 
-fn cluster(plural: &str, objects: Vec<Value>) -> Cluster {
+pub(super) fn cluster(plural: &str, objects: Vec<Value>) -> Cluster {
     let mut cluster = Cluster::default();
     cluster.apply(Message::Snapshot {
         kind: KindRef::new("", "v1", plural),
@@ -34,15 +35,18 @@ fn what_came_true_stays_true() {
         {"title": "a", "checks": [{"name": "there", "expression": "pods.exists(p, p.metadata.name == 'web')"}]},
         {"title": "b", "checks": [{"name": "gone", "expression": "pods.size() == 0"}]}]}));
     let web = json!({"metadata": {"name": "web", "namespace": "default"}});
-    assert!(!lesson.look(&cluster("pods", vec![])));
-    assert!(lesson.look(&cluster("pods", vec![web])));
-    assert!(!lesson.look(&cluster("pods", vec![])), "nothing is new");
+    assert!(!lesson.look(&cluster("pods", vec![]), &Read::new()));
+    assert!(lesson.look(&cluster("pods", vec![web]), &Read::new()));
+    assert!(
+        !lesson.look(&cluster("pods", vec![]), &Read::new()),
+        "nothing is new"
+    );
     assert!(
         lesson.is_done(0) && !lesson.is_over(),
         "the second step is not in front"
     );
     lesson.step = 1;
-    assert!(lesson.look(&cluster("pods", vec![])) && lesson.is_over());
+    assert!(lesson.look(&cluster("pods", vec![]), &Read::new()) && lesson.is_over());
     let stored = serde_json::to_string(&lesson).unwrap();
     assert_eq!(serde_json::from_str::<Lesson>(&stored).unwrap(), lesson);
 }
@@ -51,7 +55,11 @@ fn what_came_true_stays_true() {
 fn system_pods_do_not_count() {
     let own = json!({"metadata": {"name": "a", "namespace": "kube-system"}});
     let expression = Expression::parse("pods.size() == 0").unwrap();
-    assert!(holds(&expression, &cluster("pods", vec![own])));
+    assert!(holds(
+        &expression,
+        &cluster("pods", vec![own]),
+        &Read::new()
+    ));
 }
 
 #[test]
@@ -69,54 +77,46 @@ fn moments_come_once_and_in_order() {
     assert_eq!(labels(&mut lesson, 12_000), ["soon"]);
     assert_eq!(labels(&mut lesson, 12_000), [""; 0]);
     assert_eq!(labels(&mut lesson, 99_000), ["late"]);
-    assert_eq!(lesson.stops().into_iter().collect::<Vec<_>>(), ["node-1"]);
 }
 
 #[test]
-fn a_reset_removes_what_was_made_last_first() {
-    let object = |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
-    let lesson = lesson(
-        json!({"objects": [object("Namespace", "shop"), object("ConfigMap", "m")],
-        "steps": [{"title": "t", "actions": [{"label": "l", "do": [
-            {"create": object("Pod", "p")}, {"replace": object("ConfigMap", "m")}]}]}]}),
-    );
-    let names: Vec<String> = lesson.makes().iter().map(ToString::to_string).collect();
-    assert_eq!(
-        names,
-        ["pods/default/p", "configmaps/default/m", "namespaces/shop"]
+fn what_was_not_read_is_unknown_and_not_empty() {
+    let lesson = lesson(json!({"steps": [{"title": "t", "checks": [
+        {"name": "a", "expression": "jobs.all(j, j.status.succeeded == 1)"},
+        {"name": "b", "expression": "pods.size() == 0 && jobs.size() == 1"}]}]}));
+    let pods = cluster("pods", vec![]);
+    assert_eq!(lesson.unseen(&pods), ["jobs".to_owned()].into());
+    let job =
+        json!({"metadata": {"name": "j", "namespace": "default"}, "status": {"succeeded": 1}});
+    for (read, want) in [
+        (Read::new(), false),
+        (
+            Read::from([("jobs".to_owned(), vec![Object::new(job)])]),
+            true,
+        ),
+    ] {
+        let mut lesson = lesson.clone();
+        lesson.look(&pods, &read);
+        assert_eq!(lesson.is_done(0), want);
+        assert_eq!(
+            lesson.unseen(&pods).is_empty(),
+            want,
+            "what is done needs no reading"
+        );
+    }
+    let mut early = lesson;
+    assert!(
+        !early.look(&Cluster::default(), &Read::new()),
+        "before the first list nothing holds"
     );
 }
 
 #[test]
-fn places_are_set_once_and_leave_what_the_cluster_set() {
-    let place = Place {
-        node: "n".into(),
-        labels: [("disk".to_owned(), "ssd".to_owned())].into(),
-        taints: vec![json!({"key": "mine", "effect": "NoSchedule"})],
-    };
-    let own = json!({"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"});
-    let node = |taints: Value, labels: Value| {
-        cluster(
-            "nodes",
-            vec![json!({"metadata": {"name": "n", "labels": labels}, "spec": {"taints": taints}})],
-        )
-    };
-    let before = node(json!([own]), json!({}));
-    let call = settle(&place, &before).unwrap();
-    assert_eq!(
-        call.body.unwrap(),
-        json!({"metadata": {"labels": {"disk": "ssd"}},
-        "spec": {"taints": [own, {"key": "mine", "effect": "NoSchedule"}]}})
-    );
-    assert_eq!(unsettle(&place, &before), None);
-    let after = node(
-        json!([own, {"key": "mine", "effect": "NoSchedule"}]),
-        json!({"disk": "ssd"}),
-    );
-    assert_eq!(settle(&place, &after), None);
-    let back = unsettle(&place, &after).unwrap();
-    assert_eq!(
-        back.body.unwrap(),
-        json!({"metadata": {"labels": {"disk": null}}, "spec": {"taints": [own]}})
-    );
+fn a_timeline_alone_is_a_course() {
+    let timeline = json!({"timeline": [{"afterSeconds": 1, "label": "l", "do": []}]});
+    let mut lesson = lesson(timeline);
+    assert!(Lesson::has_course(&lesson.scenario) && !lesson.is_over());
+    lesson.due(Millis(11_000));
+    assert!(lesson.is_over());
+    assert!(!Lesson::has_course(&Scenario::default()));
 }
