@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use e2e::Cluster;
 use e2e::peer::tool;
 use e2e::script::{difference, parse};
@@ -50,7 +50,7 @@ fn every_kind_is_explained(cluster: &Cluster, program: &Path) -> Result<()> {
     for line in listed.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [name, .., version, _, kind] = words[..] else {
-            panic!("api-resources prints {line}");
+            bail!("api-resources prints {line}");
         };
         let ask = format!("explain {name} --recursive --api-version={version}");
         let out = cluster.kubectl_output(Some(program), &ask, "")?;

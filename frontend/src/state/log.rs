@@ -88,7 +88,11 @@ mod tests {
         let mut text = "x".repeat(99) + "\n";
         text = text.repeat(MAX_LOG / 100 + 1);
         bound(&mut text);
-        assert!(text.len() <= MAX_LOG * 3 / 4 && text.starts_with("xxx") && text.len() % 100 == 0);
+        assert!(
+            text.len() <= MAX_LOG * 3 / 4
+                && text.starts_with("xxx")
+                && text.len().is_multiple_of(100)
+        );
         let mut endless = "é".repeat(MAX_LOG);
         bound(&mut endless);
         assert!(endless.len() <= MAX_LOG * 3 / 4 && endless.starts_with('é'));

@@ -118,9 +118,7 @@ async fn page(State(dashboard): State<Dashboard>) -> Response<Body> {
 }
 
 async fn file(State(dashboard): State<Dashboard>, request: Request) -> Response<Body> {
-    dashboard
-        .assets
-        .file(request.uri().path(), request.headers())
+    dashboard.assets.file(request.uri().path())
 }
 
 async fn open_stream(

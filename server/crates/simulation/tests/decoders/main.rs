@@ -4,6 +4,8 @@
 //! coverage-guided engine with `cargo bolero test --package simulation decoders::NAME`. What made a decoder fail is
 //! kept as a file of the corpus.
 
+#![allow(clippy::expect_used, reason = "a test that cannot begin has failed")]
+
 mod mutate;
 mod requests;
 

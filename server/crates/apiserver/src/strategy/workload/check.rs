@@ -514,6 +514,21 @@ pub(in crate::strategy) fn validate_disruption_budget(value: &Value, errors: &mu
     );
 }
 
+pub(in crate::strategy) fn validate_controller_revision(revision: &Value, errors: &mut Errors) {
+    if revision.get("data").is_none() {
+        errors.required(&Path::new("data"), "data is mandatory");
+    }
+    errors.at_least(&Path::new("revision"), int(revision, "/revision"), 0);
+}
+
+pub(in crate::strategy) fn validate_controller_revision_update(
+    new: &Value,
+    old: &Value,
+    errors: &mut Errors,
+) {
+    errors.immutable(&Path::new("data"), new.get("data"), old.get("data"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -539,19 +554,4 @@ mod tests {
             );
         }
     }
-}
-
-pub(in crate::strategy) fn validate_controller_revision(revision: &Value, errors: &mut Errors) {
-    if revision.get("data").is_none() {
-        errors.required(&Path::new("data"), "data is mandatory");
-    }
-    errors.at_least(&Path::new("revision"), int(revision, "/revision"), 0);
-}
-
-pub(in crate::strategy) fn validate_controller_revision_update(
-    new: &Value,
-    old: &Value,
-    errors: &mut Errors,
-) {
-    errors.immutable(&Path::new("data"), new.get("data"), old.get("data"));
 }
