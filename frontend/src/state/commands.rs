@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(found("sche")[0], "Scheduler (look into)");
         assert_eq!(found("scout")[0], "shop/scout (Pod)");
         assert_eq!(found("ndep")[0], "New Deployment (make)");
-        assert_eq!(found("table of jobs"), ["Table of jobs (table)"]);
+        assert_eq!(found("table of jobs")[0], "Table of jobs (table)");
         assert!(found("").len() > 10);
         assert!(found("qqq").is_empty());
     }
