@@ -102,7 +102,9 @@ async fn apply(client: &Client) -> Result<()> {
     let managers = forced
         .managed_fields()
         .iter()
-        .filter_map(|m| m.manager.clone());
+        .filter_map(|m| m.manager.clone())
+        // It writes whenever it comes to it.
+        .filter(|manager| manager != "kube-controller-manager");
     let mut managers: Vec<String> = managers.collect();
     managers.sort();
     println!("managers {}", managers.join(" "));

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use e2e::Cluster;
@@ -103,6 +103,8 @@ fn files_are_copied_in_and_out() -> Result<()> {
 struct Forward {
     child: Child,
     port: String,
+    /// Read no further, but kept open: kubectl writes a line a connection.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Forward {
@@ -112,14 +114,18 @@ impl Forward {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
-        let stdout = child.stdout.take().context("no stdout")?;
-        BufReader::new(stdout).read_line(&mut line)?;
+        let mut stdout = BufReader::new(child.stdout.take().context("no stdout")?);
+        stdout.read_line(&mut line)?;
         let port = line
             .strip_prefix("Forwarding from 127.0.0.1:")
             .and_then(|rest| rest.split(' ').next())
             .with_context(|| format!("kubectl port-forward said {line:?}"))?
             .to_owned();
-        Ok(Self { child, port })
+        Ok(Self {
+            child,
+            port,
+            _stdout: stdout,
+        })
     }
 }
 

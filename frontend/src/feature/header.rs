@@ -268,7 +268,7 @@ fn Search() -> impl IntoView {
         }
     };
     view! {
-        <form class="c-search" role="search" on:submit=first on:keydown=keys>
+        <form class="c-search" role="search" aria-label="Search the cluster" on:submit=first on:keydown=keys>
             <label>
                 <span class="u-hidden">"Search pods, nodes and components"</span>
                 <input

@@ -77,7 +77,9 @@ pub fn Editor(
                 <ul class="c-editor__marks" aria-hidden="true">{placed}</ul>
             </div>
         </div>
-        <ul class="c-editor__complaints" id=format!("{id}-complaints") role="status">{elsewhere}</ul>
+        <div role="status" id=format!("{id}-complaints")>
+            <ul class="c-editor__complaints">{elsewhere}</ul>
+        </div>
     }
 }
 

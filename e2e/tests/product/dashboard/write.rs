@@ -64,6 +64,7 @@ async fn three_versions_are_shown_when_somebody_else_was_faster() -> Result<()> 
     browser.reads("#yaml", "free").await?;
     browser.find("#yaml-edit").await?.click().await?;
     cluster.kubectl("patch configmap board -p '{\"data\":{\"night\":\"Ann\"}}'")?;
+    browser.find("#yaml-text").await?;
     let text = browser
         .run("return document.querySelector('#yaml-text').value")
         .await?;

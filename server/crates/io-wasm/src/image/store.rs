@@ -220,16 +220,13 @@ impl ImageStore {
                 found: manifest.to_string(),
             });
         }
-        let size = match self.inner.samples.get(&repository) {
-            Some(sample) if sample.parts().program == digest => sample.bytes.len() as u64,
-            _ => {
-                let size = self.inner.state.read().blobs.size(&digest);
-                size.ok_or_else(|| PullError::Io {
-                    image: image.to_owned(),
-                    source: missing(&digest),
-                })?
-            }
-        };
+        // What a sample has is not stored again, whatever name it was pushed under.
+        let stored = self.inner.state.read().blobs.size(&digest);
+        let sample = || self.sample_blob(&digest).map(|bytes| bytes.len() as u64);
+        let size = stored.or_else(sample).ok_or_else(|| PullError::Io {
+            image: image.to_owned(),
+            source: missing(&digest),
+        })?;
         Ok(Some(Image {
             name: format!("{repository}:{}", reference.tag),
             digest,
