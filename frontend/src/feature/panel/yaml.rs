@@ -32,6 +32,19 @@ struct Edit {
     theirs: RwSignal<Option<String>>,
 }
 
+impl Edit {
+    fn new(path: String, now: String) -> Self {
+        Self {
+            path: StoredValue::new(path),
+            base: RwSignal::new(now.clone()),
+            text: RwSignal::new(now),
+            complaints: RwSignal::new(Vec::new()),
+            would: RwSignal::new(None),
+            theirs: RwSignal::new(None),
+        }
+    }
+}
+
 /// The text, and an editor on demand.
 #[component]
 pub(super) fn Yaml(at: Selected) -> impl IntoView {
@@ -54,16 +67,14 @@ pub(super) fn Yaml(at: Selected) -> impl IntoView {
         value.map(shown).unwrap_or_default()
     });
     let editing = RwSignal::new(None::<Edit>);
+    // An edit outlives the button that begins it: a handler's signals would end with what the button stands in.
+    let owner = Owner::current().unwrap_or_default();
     let begin = move |_| {
-        let now = text.get_untracked();
-        editing.set(at.clone().map(|path| Edit {
-            path: StoredValue::new(path),
-            base: RwSignal::new(now.clone()),
-            text: RwSignal::new(now),
-            complaints: RwSignal::new(Vec::new()),
-            would: RwSignal::new(None),
-            theirs: RwSignal::new(None),
-        }));
+        let edit = at.clone().map(|path| {
+            let now = text.get_untracked();
+            owner.with(|| Edit::new(path, now))
+        });
+        editing.set(edit);
     };
     let content = move || match editing.get() {
         Some(edit) => view! { <Editing edit=edit editing=editing /> }.into_any(),
