@@ -37,7 +37,7 @@ pub fn Difference(
         }
     };
     view! {
-        <pre class="c-diff" tabindex="0" role="region" aria-label="Before and after">
+        <pre class="c-diff" tabindex="0" role="group" aria-label="Before and after">
             {lines.into_iter().map(one).collect_view()}
         </pre>
     }
