@@ -24,6 +24,13 @@ struct Slot<'a> {
     kept: bool,
 }
 
+impl Slot<'_> {
+    /// Whether nothing happened here.
+    fn calm(&self) -> bool {
+        self.kept && self.before.is_empty()
+    }
+}
+
 /// Merges what `yours` and `theirs` made of `base`.
 #[must_use]
 pub fn three_way(base: &str, yours: &str, theirs: &str) -> Merged {
@@ -48,6 +55,8 @@ pub fn three_way(base: &str, yours: &str, theirs: &str) -> Merged {
             out.extend(a);
         } else if a == old {
             out.extend(b);
+        } else if let Some(both) = apart(&ours, &others, at, end) {
+            out.extend(side(&both, &lines, at, end));
         } else {
             conflicts += 1;
             out.push(MARKS[0]);
@@ -98,13 +107,29 @@ fn slots(diff: &[Line], count: usize) -> Vec<Slot<'_>> {
 /// with nothing in front of it. `at` itself when nothing changed there; one past the end takes the last slot in.
 fn region(a: &[Slot<'_>], b: &[Slot<'_>], at: usize, count: usize) -> usize {
     let calm = |i: usize| {
-        let calm = |s: &[Slot<'_>]| s.get(i).is_some_and(|s| s.kept && s.before.is_empty());
+        let calm = |s: &[Slot<'_>]| s.get(i).is_some_and(Slot::calm);
         calm(a) && calm(b)
     };
     if at == count && calm(at) {
         return at;
     }
     (at..=count).find(|i| calm(*i)).unwrap_or(count + 1)
+}
+
+/// What both made of `at..end` where they do not meet: one only put lines in, and none where the other changed any.
+/// The slots before `at` are empty. Members of a map stand next to each other, and both may be added to.
+fn apart<'a>(a: &[Slot<'a>], b: &[Slot<'a>], at: usize, end: usize) -> Option<Vec<Slot<'a>>> {
+    let (a, b) = (a.get(at..end)?, b.get(at..end)?);
+    let keeps = |side: &[Slot<'_>]| side.iter().all(|s| s.kept);
+    let one = a.iter().zip(b).map(|(a, b)| match (a.calm(), b.calm()) {
+        (_, true) => Some(a),
+        (true, _) => Some(b),
+        _ => None,
+    });
+    let both: Option<Vec<Slot<'a>>> = one.map(|slot| slot.cloned()).collect();
+    let before = std::iter::repeat_n(Slot::default(), at);
+    both.filter(|_| keeps(a) || keeps(b))
+        .map(|both| before.chain(both).collect())
 }
 
 /// A side's lines for the base's lines `at..end`.
@@ -157,6 +182,8 @@ mod tests {
         check("a b c", "a b c x", "a b c x", "a b c x", 0);
         check("a b c d e", "a x c d e", "a b c y e", "a x c y e", 0);
         check("a b", "a", "b", "< a = b >", 1);
+        check("a b c", "a x c", "a b y c", "a x y c", 0);
+        check("a b c", "a y b c", "a b", "a y b", 0);
         check("", "x", "", "x", 0);
         check("", "x", "y", "< x = y >", 1);
     }
