@@ -90,10 +90,16 @@ impl Logs {
         std::fs::create_dir_all(&folder)?;
         rotate::remove_old_runs(&folder, attempt)?;
         let path = folder.join(format!("{attempt}.log"));
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        let bytes = file.metadata()?.len();
         let (grown, watcher) = watch::channel(0);
-        self.open.lock().insert(path.clone(), watcher);
+        let (file, bytes) = {
+            // Whoever sees the file waits here until its growth can be watched: a reader that came in between would
+            // take the run for over.
+            let mut open = self.open.lock();
+            let file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let bytes = file.metadata()?.len();
+            open.insert(path.clone(), watcher);
+            (file, bytes)
+        };
         Ok(Arc::new(LogWriter {
             clock: self.clock.clone(),
             open: Arc::clone(&self.open),
