@@ -144,7 +144,12 @@ impl Browser {
             .wait(APPEARS_WITHIN, LOOK_EVERY)
             .with_filter(move |element: WebElement| {
                 let wanted = wanted.clone();
-                async move { Ok(element.text().await.is_ok_and(|text| text.contains(&wanted))) }
+                async move {
+                    Ok(element
+                        .text()
+                        .await
+                        .is_ok_and(|text| text.contains(&wanted)))
+                }
             });
         if query.first().await.is_err() {
             let found = self.find(css).await?.text().await?;

@@ -26,6 +26,11 @@ use tracing_subscriber::EnvFilter;
 use config::{Arguments, Command, Work};
 use io_wasm::CompileJob;
 
+/// Writes and watches make and drop many small values on all threads; this allocator does that in half the time that
+/// the C library's takes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Work(work) => start(work),

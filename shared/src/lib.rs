@@ -11,6 +11,7 @@ pub mod live;
 pub mod name;
 pub mod object;
 pub mod path;
+pub mod pointer;
 pub mod quantity;
 pub mod scenario;
 pub mod selector;

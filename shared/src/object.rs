@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{Millis, Revision};
+use crate::{Millis, Revision, pointer};
 
 /// An immutable API object. Cloning shares the value.
 ///
@@ -36,7 +36,7 @@ impl Object {
     /// The value at a JSON pointer such as `/spec/nodeName`.
     #[must_use]
     pub fn at(&self, pointer: &str) -> Option<&Value> {
-        self.0.pointer(pointer)
+        pointer::at(&self.0, pointer)
     }
 
     /// The string at a JSON pointer, `""` when absent.

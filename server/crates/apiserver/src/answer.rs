@@ -1,5 +1,7 @@
 //! What comes out of a request: an answer, something to commit first, a watch, or a connection to a node.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use client::Request;
 use serde_json::Value;
@@ -7,6 +9,8 @@ use shared::status::Details;
 use shared::{Kind, Object, Revision, Status};
 use store::{Committed, Txn, TxnError};
 
+use crate::convert;
+use crate::decoded::Decoded;
 use crate::item::Item;
 use crate::watch::WatchPlan;
 
@@ -139,7 +143,7 @@ pub(crate) enum Reply {
     Written {
         kind: &'static Kind,
         bytes: Bytes,
-        value: Value,
+        decoded: Arc<Decoded>,
     },
     /// The object in its last state, which is no more.
     Removed { kind: &'static Kind, value: Value },
@@ -177,12 +181,29 @@ impl Proposal {
     /// The same, answered with something made of the object.
     pub(crate) fn made(mut self, kind: &'static Kind, make: fn(&Value) -> Value) -> Self {
         self.reply = match self.reply {
-            Reply::Written { value, .. } | Reply::Removed { value, .. } => {
-                Reply::Made { kind, value, make }
-            }
+            Reply::Written { decoded, .. } => Reply::Made {
+                kind,
+                value: decoded.take().unwrap_or_default(),
+                make,
+            },
+            Reply::Removed { value, .. } => Reply::Made { kind, value, make },
             other => other,
         };
         self
+    }
+
+    /// What is written, by the bytes that it is stored as, for those who watch. `None` when it is stored in another
+    /// form than it is answered in.
+    #[must_use]
+    pub fn written(&self) -> Option<(Bytes, Arc<Decoded>)> {
+        match &self.reply {
+            Reply::Written {
+                kind,
+                bytes,
+                decoded,
+            } if !convert::is_converted(kind) => Some((bytes.clone(), Arc::clone(decoded))),
+            _ => None,
+        }
     }
 
     /// The answer and its code, once the transaction is committed.
@@ -193,9 +214,11 @@ impl Proposal {
 
     pub(crate) fn answer_at(self, revision: Revision) -> (Answer, u16) {
         let answer = match self.reply {
-            Reply::Written { kind, bytes, value } => {
-                Answer::Object(Item::written(kind, bytes, revision, value))
-            }
+            Reply::Written {
+                kind,
+                bytes,
+                decoded,
+            } => Answer::Object(Item::written(kind, bytes, revision, decoded)),
             Reply::Removed { kind, mut value } => {
                 crate::item::set_revision(&mut value, revision);
                 Answer::Object(Item::made(kind, value))

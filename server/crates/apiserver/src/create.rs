@@ -3,11 +3,14 @@
 //! Order as in the original (`apiserver/pkg/endpoints/handlers/create.go`, `registry/rest/create.go`): decode,
 //! default, record managed fields, admit, prepare, validate, store.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use shared::Status;
 use store::Txn;
 
 use crate::answer::{Answer, Outcome, Proposal, Reply};
+use crate::decoded::Decoded;
 use crate::errors::Errors;
 use crate::item::{Item, encode};
 use crate::server::{ApiServer, Context, Phase, Target};
@@ -77,7 +80,7 @@ impl ApiServer {
         let reply = Reply::Written {
             kind: target.kind,
             bytes,
-            value,
+            decoded: Arc::new(Decoded::at_hand(value)),
         };
         Ok(Outcome::Commit(Box::new(Proposal::new(
             txn, reply, 201, conflict,

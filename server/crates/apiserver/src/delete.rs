@@ -3,6 +3,8 @@
 //! Follows `apiserver/pkg/registry/rest/delete.go` (`BeforeDelete`) and `registry/generic/registry/store.go`
 //! (`deletionFinalizersForGarbageCollection`).
 
+use std::sync::Arc;
+
 use client::{Body, Request, Verb};
 use serde_json::Value;
 use shared::status::Details;
@@ -10,6 +12,7 @@ use shared::{Millis, Object, Status};
 use store::Txn;
 
 use crate::answer::{Answer, Each, Outcome, Proposal, Reply};
+use crate::decoded::Decoded;
 use crate::item::{Item, encode};
 use crate::options::DeleteOptions;
 use crate::server::{ApiServer, Context, Phase, Target};
@@ -71,7 +74,7 @@ impl ApiServer {
         let reply = Reply::Written {
             kind: target.kind,
             bytes,
-            value: new,
+            decoded: Arc::new(Decoded::at_hand(new)),
         };
         Ok(Proposal::new(txn, reply, 200, target.modified())
             .conditional(conditional)

@@ -69,12 +69,7 @@ impl WatchFrame {
     /// # Errors
     /// 500 when the stored object is damaged.
     pub fn object(&self) -> Result<Object, Status> {
-        let shared = self.shared.as_ref().filter(|_| self.word != Word::Deleted);
-        shared
-            .and_then(|change| change.current())
-            .unwrap_or(&self.item)
-            .object()
-            .cloned()
+        self.item.object().cloned()
     }
 
     /// The frame in one form, made by whoever needs it first of all watchers who see the change in the same way.

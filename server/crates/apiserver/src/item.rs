@@ -5,60 +5,55 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
 use shared::{Kind, Object, Revision, Status};
 
+use crate::decoded::Decoded;
 use crate::{convert, scan};
 
 const METADATA: &[u8] = b"\"metadata\":{";
 /// The longest that a resourceVersion is with its name, in bytes.
 const VERSION_BYTES: usize = 42;
 
-/// An object of a known kind at a revision.
+/// An object of a known kind at a revision. Clones share the parsed form.
 #[derive(Clone, Debug)]
 pub struct Item {
     kind: &'static Kind,
     bytes: Bytes,
     revision: Revision,
-    object: OnceLock<Object>,
+    decoded: Arc<Decoded>,
 }
 
 impl Item {
     /// An object as the store holds it, last written by `revision`.
     #[must_use]
     pub fn stored(kind: &'static Kind, bytes: Bytes, revision: Revision) -> Self {
-        Self {
-            kind,
-            bytes,
-            revision,
-            object: OnceLock::new(),
-        }
+        Self::written(kind, bytes, revision, Arc::default())
     }
 
-    /// A stored object whose parsed form is at hand; `value` has no resourceVersion yet.
+    /// A stored object whose parsed form may be at hand.
     pub(crate) fn written(
         kind: &'static Kind,
         bytes: Bytes,
         revision: Revision,
-        mut value: Value,
+        decoded: Arc<Decoded>,
     ) -> Self {
-        set_revision(&mut value, revision);
-        let item = Self::stored(kind, bytes, revision);
-        // The lock is new, so this cannot fail.
-        let _ = item.object.set(Object::new(value));
-        item
+        Self {
+            kind,
+            bytes,
+            revision,
+            decoded,
+        }
     }
 
     /// An object that is no object of the store, such as a `Scale` or a review.
     pub(crate) fn made(kind: &'static Kind, value: Value) -> Self {
         let object = Object::new(value);
         let revision = object.revision();
-        let item = Self::stored(kind, Bytes::new(), revision);
-        let _ = item.object.set(object);
-        item
+        Self::written(kind, Bytes::new(), revision, Arc::new(object.into()))
     }
 
     /// The kind it was asked for as.
@@ -78,13 +73,18 @@ impl Item {
     /// # Errors
     /// 500 when the stored bytes are no object: the store is damaged.
     pub fn object(&self) -> Result<&Object, Status> {
-        if let Some(object) = self.object.get() {
-            return Ok(object);
-        }
-        let mut value = parse(&self.bytes)?;
-        convert::from_storage(self.kind, &mut value);
-        set_revision(&mut value, self.revision);
-        Ok(self.object.get_or_init(|| Object::new(value)))
+        self.decoded.object(|at_hand| {
+            let mut value = match at_hand {
+                Some(value) => value,
+                None => {
+                    let mut value = parse(&self.bytes)?;
+                    convert::from_storage(self.kind, &mut value);
+                    value
+                }
+            };
+            set_revision(&mut value, self.revision);
+            Ok(Object::new(value))
+        })
     }
 
     /// Appends the JSON form with its resourceVersion.
@@ -154,9 +154,8 @@ impl Item {
     /// # Errors
     /// As [`Self::object`].
     pub(crate) fn peek(&self, pointer: &str) -> Result<Option<Cow<'_, Value>>, Status> {
-        let is_text = self.object.get().is_none()
-            && !self.bytes.is_empty()
-            && !convert::is_converted(self.kind);
+        let is_text =
+            !self.decoded.is_ready() && !self.bytes.is_empty() && !convert::is_converted(self.kind);
         if is_text && let Ok(found) = scan::find(&self.bytes, pointer) {
             let Some(text) = found else { return Ok(None) };
             let value = serde_json::from_slice(text).map_err(Status::internal)?;
@@ -235,6 +234,8 @@ pub(crate) fn encode(kind: &Kind, value: &Value) -> Result<Bytes, Status> {
         }
     }
     out.push(b'}');
+    // It is kept for as long as the object and its history are.
+    out.shrink_to_fit();
     Ok(out.into())
 }
 

@@ -4,12 +4,15 @@
 //! then what the server owns is carried over, then admission and validation; an update that changes nothing is not
 //! written, and one that removes the last finalizer of an object that is being deleted removes the object.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use shared::Status;
 use store::Txn;
 
 use crate::answer::{Answer, Outcome, Proposal, Reply};
 use crate::create::validate;
+use crate::decoded::Decoded;
 use crate::errors::{Errors, Path};
 use crate::item::{Item, encode};
 use crate::server::{ApiServer, Context, Phase, Target};
@@ -150,7 +153,7 @@ impl ApiServer {
         let reply = Reply::Written {
             kind: target.kind,
             bytes,
-            value: new,
+            decoded: Arc::new(Decoded::at_hand(new)),
         };
         Ok(Proposal::new(txn, reply, 200, target.modified())
             .conditional(conditional)

@@ -1,13 +1,13 @@
 //! Small helpers over JSON values: reading what may be missing, filling in what is.
 
 use serde_json::{Map, Value};
+use shared::pointer::at;
 
 pub(crate) type Fields = Map<String, Value>;
 
 /// The string at a JSON pointer, `""` when there is none.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
+    at(value, pointer)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
@@ -19,13 +19,12 @@ pub(crate) fn field<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// The integer at a JSON pointer.
 pub(crate) fn int(value: &Value, pointer: &str) -> Option<i64> {
-    value.pointer(pointer).and_then(Value::as_i64)
+    at(value, pointer).and_then(Value::as_i64)
 }
 
 /// The items of the array at a JSON pointer.
 pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value
-        .pointer(pointer)
+    at(value, pointer)
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
 }
@@ -35,8 +34,7 @@ pub(crate) fn entries<'a>(
     value: &'a Value,
     pointer: &str,
 ) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    value
-        .pointer(pointer)
+    at(value, pointer)
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
@@ -44,7 +42,7 @@ pub(crate) fn entries<'a>(
 
 /// True when the JSON pointer leads to `true`.
 pub(crate) fn flag(value: &Value, pointer: &str) -> bool {
-    value.pointer(pointer).and_then(Value::as_bool) == Some(true)
+    at(value, pointer).and_then(Value::as_bool) == Some(true)
 }
 
 /// The object below `name`, made when it is missing or no object.

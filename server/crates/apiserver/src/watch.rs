@@ -10,6 +10,7 @@ use serde_json::json;
 use shared::{Kind, Revision, Status};
 use store::{Event, EventKind, Key, ReadError, Snapshot};
 
+use crate::decoded::Decoded;
 use crate::frame::{Frames, WatchFrame, Word};
 use crate::item::Item;
 use crate::read::{not_from_the_future, parse_version};
@@ -32,21 +33,25 @@ pub struct Change {
     revision: Revision,
     current: Option<Item>,
     previous: Option<Item>,
+    /// What a deletion shows: the last state, as of the revision of the deletion.
+    removed: Option<Item>,
     pub(crate) frames: Frames,
 }
 
 impl Change {
-    fn new(kind: &'static Kind, event: &Event) -> Self {
+    fn new(kind: &'static Kind, event: &Event, decoded: Arc<Decoded>) -> Self {
         let revision = event.kv.mod_revision;
         let current = (event.kind == EventKind::Put)
-            .then(|| Item::stored(kind, event.kv.value.clone(), revision));
+            .then(|| Item::written(kind, event.kv.value.clone(), revision, decoded));
         let previous = event
             .previous
             .as_ref()
             .map(|kv| Item::stored(kind, kv.value.clone(), kv.mod_revision));
+        let removed = previous.as_ref().filter(|_| current.is_none());
         Self {
             key: event.kv.key.clone(),
             revision,
+            removed: removed.map(|item| item.at(revision)),
             current,
             previous,
             frames: Frames::default(),
@@ -135,6 +140,10 @@ impl WatchCursor {
     }
 
     fn judge(&self, change: &Arc<Change>) -> Result<Option<WatchFrame>, Status> {
+        if let (false, Some(item)) = (self.selection.is_everything(), &change.current) {
+            // All who select look at the parsed form, which somebody will need anyway; at the state before, only they.
+            item.object()?;
+        }
         let (before, after) = (
             self.view(change.previous.as_ref())?,
             self.view(change.current.as_ref())?,
@@ -142,21 +151,26 @@ impl WatchCursor {
         let (word, item) = match (before, after) {
             (None, Some(item)) => (Word::Added, item),
             (Some(_), Some(item)) => (Word::Modified, item),
-            (Some(item), None) => (Word::Deleted, item.at(change.revision)),
+            (Some(item), None) => (Word::Deleted, self.last(change, &item)),
             (None, None) => return Ok(None),
         };
         let shared = (!convert::is_converted(self.kind)).then(|| change.clone());
         Ok(Some(WatchFrame::new(word, item, shared)))
     }
 
-    /// The item if it is in view. Judging the shared item parses it once for all watchers.
+    /// The last state that was in view: shared by all watchers when the object is gone, and not only out of view.
+    fn last(&self, change: &Change, seen: &Item) -> Item {
+        match &change.removed {
+            Some(item) if !convert::is_converted(self.kind) => item.clone(),
+            _ => seen.at(change.revision),
+        }
+    }
+
+    /// The item if it is in view.
     fn view(&self, item: Option<&Item>) -> Result<Option<Item>, Status> {
         let Some(item) = item else { return Ok(None) };
         let converted = convert::is_converted(self.kind).then(|| item.viewed_as(self.kind));
         let item = converted.as_ref().unwrap_or(item);
-        if !self.selection.is_everything() {
-            item.object()?;
-        }
         Ok(self.selection.matches(item)?.then(|| item.clone()))
     }
 
@@ -171,7 +185,13 @@ impl WatchCursor {
             .map_err(|e| refuse_resume(&e))?;
         let changes: Vec<Arc<Change>> = events
             .iter()
-            .map(|e| Arc::new(Change::new(convert::storage_kind(self.kind), e)))
+            .map(|e| {
+                Arc::new(Change::new(
+                    convert::storage_kind(self.kind),
+                    e,
+                    Arc::default(),
+                ))
+            })
             .collect();
         let frames = self.next(&changes)?;
         if events.len() < CATCH_UP_CHUNK {
@@ -230,11 +250,12 @@ pub struct WatchPlan {
 }
 
 impl ApiServer {
-    /// Prepares a committed event for all who watch; `None` for keys that hold no object of a served kind.
+    /// Prepares a committed event for all who watch; `None` for keys that hold no object of a served kind. `decoded`
+    /// is the parsed form as its writer had it, or an empty place for it.
     #[must_use]
-    pub fn change(&self, event: &Event) -> Option<Arc<Change>> {
+    pub fn change(&self, event: &Event, decoded: Arc<Decoded>) -> Option<Arc<Change>> {
         let kind = self.registry.of_key(&event.kv.key)?;
-        Some(Arc::new(Change::new(kind, event)))
+        Some(Arc::new(Change::new(kind, event, decoded)))
     }
 
     pub(crate) fn watch(

@@ -7,6 +7,7 @@ mod hub;
 mod in_process;
 mod trail;
 mod watching;
+mod written;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use crate::metrics::{Answered, Metrics};
 use crate::seed::Seeds;
 use hub::Hub;
 use trail::Trail;
+use written::Written;
 
 /// The apiserver of this process.
 pub struct Api {
@@ -44,6 +46,7 @@ pub struct Api {
     seeds: Seeds,
     limits: Limits,
     hub: Hub,
+    written: Written,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -133,6 +136,7 @@ impl Api {
             seeds,
             limits: Limits::default(),
             hub: Hub::default(),
+            written: Written::default(),
             tasks,
             cancel,
         }
@@ -349,10 +353,12 @@ impl Api {
         trail: &mut Trail<'_>,
     ) -> Result<Option<(Answer, u16)>, Status> {
         let start_us = self.clock.host_us();
+        let handed = self.written.hand_on(&proposal);
         match self.store.commit(proposal.txn.clone()).await {
             Ok(committed) => {
                 let end_us = self.clock.host_us();
                 let took_us = end_us.saturating_sub(start_us);
+                handed.keep();
                 self.metrics.committed(request, took_us, committed.revision);
                 trail.committed(&committed, start_us, end_us);
                 Ok(Some(proposal.answer(&committed)))

@@ -230,7 +230,7 @@ impl Apply<'_> {
         let mut managers = self.managers.clone();
         let id = Id::new(self.writer, Operation::Apply);
         let former = managers.get(&id).cloned();
-        let set = self.writer.owned(&self.schema.field_set(self.ty, applied));
+        let set = self.writer.owned(self.schema.field_set(self.ty, applied));
         let entry = Entry {
             api_version: self.writer.api_version.into(),
             time: None,
@@ -246,7 +246,7 @@ impl Apply<'_> {
             self.refuse_conflicts(
                 &managers,
                 &id,
-                &comparison.modified.union(&comparison.added),
+                &comparison.modified.clone().union(&comparison.added),
             )?;
         }
         managed::release(&mut managers, Some(&id), &comparison);
@@ -272,7 +272,7 @@ impl Apply<'_> {
                 manager: manager.clone(),
                 path: display(p),
             }));
-            all = all.union(&contested);
+            all.add(&contested);
         }
         if conflicts.is_empty() {
             return Ok(());
@@ -314,6 +314,7 @@ impl Apply<'_> {
         // What others, or this request, own comes back.
         let pruned = without(
             &everything
+                .clone()
                 .difference(&left(&without(&last)))
                 .difference(&named(&owned)),
         );

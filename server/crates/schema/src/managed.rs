@@ -4,8 +4,9 @@
 //! share, and what plain creates, updates and patches do.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shared::Millis;
 
 use crate::model::{Schema, Type};
@@ -47,7 +48,9 @@ impl Writer<'_> {
 
     /// The parts of a comparison that this writer could have caused.
     pub(crate) fn filter(&self, comparison: Comparison) -> Comparison {
-        let ignored = self.ignored_set();
+        let mut ignored = self.ignored_set();
+        // What is recorded here is nobody's field, and only one of the two sides has it.
+        ignored.insert(&[field_element("metadata"), field_element("managedFields")]);
         Comparison {
             added: comparison.added.recursive_difference(&ignored),
             modified: comparison.modified.recursive_difference(&ignored),
@@ -56,14 +59,14 @@ impl Writer<'_> {
     }
 
     /// A set without ignored fields and without those that belong to the server.
-    pub(crate) fn owned(&self, set: &Set) -> Set {
+    pub(crate) fn owned(&self, set: Set) -> Set {
         set.recursive_difference(&self.ignored_set())
-            .difference(&server_fields())
+            .difference(&SERVER_FIELDS)
     }
 }
 
 /// What nobody owns: identity and bookkeeping (`stripmeta.go`).
-fn server_fields() -> Set {
+static SERVER_FIELDS: LazyLock<Set> = LazyLock::new(|| {
     let mut set = Set::default();
     for name in ["apiVersion", "kind", "metadata"] {
         set.insert(&[field_element(name)]);
@@ -82,7 +85,7 @@ fn server_fields() -> Set {
         set.insert(&[field_element("metadata"), field_element(name)]);
     }
     set
-}
+});
 
 /// How a manager writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,42 +165,48 @@ const ANCIENT: &str = "ancient-changes";
 
 /// Reads `metadata.managedFields`; `None` when an entry is not of its form.
 pub(crate) fn read(object: &Value) -> Option<Managers> {
-    let entries = match object.pointer("/metadata/managedFields") {
-        None | Some(Value::Null) => return Some(Managers::new()),
-        Some(entries) => entries.as_array()?,
-    };
-    let mut managers = Managers::new();
-    for entry in entries {
-        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-        let operation = match text("operation") {
-            "Apply" => Operation::Apply,
-            "Update" => Operation::Update,
-            _ => return None,
-        };
-        if text("fieldsType") != "FieldsV1" || text("apiVersion").is_empty() {
-            return None;
-        }
-        let set = match entry.get("fieldsV1") {
-            None | Some(Value::Null) => Set::default(),
-            Some(fields) => Set::from_fields(fields)?,
-        };
-        let id = Id::with_version(
-            text("manager"),
-            operation,
-            text("apiVersion"),
-            text("subresource"),
-        );
-        let time = entry.get("time").and_then(Value::as_str).map(str::to_owned);
-        managers.insert(
-            id,
-            Entry {
-                api_version: text("apiVersion").into(),
-                time,
-                set,
-            },
-        );
+    match object.pointer("/metadata/managedFields") {
+        None => Some(Managers::new()),
+        Some(entries) => read_entries(entries.clone()),
     }
-    Some(managers)
+}
+
+fn read_entries(entries: Value) -> Option<Managers> {
+    let entries = match entries {
+        Value::Null => return Some(Managers::new()),
+        Value::Array(entries) => entries,
+        _ => return None,
+    };
+    entries.into_iter().map(read_entry).collect()
+}
+
+fn read_entry(mut entry: Value) -> Option<(Id, Entry)> {
+    let fields = entry.get_mut("fieldsV1").map(Value::take);
+    let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+    let operation = match text("operation") {
+        "Apply" => Operation::Apply,
+        "Update" => Operation::Update,
+        _ => return None,
+    };
+    if text("fieldsType") != "FieldsV1" || text("apiVersion").is_empty() {
+        return None;
+    }
+    let set = match fields {
+        None | Some(Value::Null) => Set::default(),
+        Some(fields) => Set::from_fields(fields)?,
+    };
+    let id = Id::with_version(
+        text("manager"),
+        operation,
+        text("apiVersion"),
+        text("subresource"),
+    );
+    let read = Entry {
+        api_version: text("apiVersion").into(),
+        time: entry.get("time").and_then(Value::as_str).map(str::to_owned),
+        set,
+    };
+    Some((id, read))
 }
 
 /// Writes `metadata.managedFields`, appliers first, then by time.
@@ -207,21 +216,10 @@ pub(crate) fn write(object: &mut Value, mut managers: Managers) {
         .into_iter()
         .filter(|(_, e)| !e.set.is_empty())
         .collect();
-    rows.sort_by(|(a, x), (b, y)| {
-        let key = |id: &Id, e: &Entry| {
-            (
-                id.operation,
-                e.time.clone(),
-                id.manager.clone(),
-                e.api_version.clone(),
-                id.subresource.clone(),
-            )
-        };
-        key(a, x).cmp(&key(b, y))
-    });
+    rows.sort_by(|(a, x), (b, y)| key(a, x).cmp(&key(b, y)));
     let entries: Vec<Value> = rows
         .into_iter()
-        .map(|(id, entry)| to_value(&id, entry))
+        .map(|(id, entry)| to_value(id, entry))
         .collect();
     let Some(object) = object.as_object_mut() else {
         return;
@@ -239,28 +237,50 @@ pub(crate) fn write(object: &mut Value, mut managers: Managers) {
     }
 }
 
-fn to_value(id: &Id, entry: Entry) -> Value {
-    let mut value = json!({
-        "manager": id.manager,
-        "operation": if id.operation == Operation::Apply { "Apply" } else { "Update" },
-        "apiVersion": entry.api_version,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": entry.set.to_fields(),
-    });
-    if let Some(map) = value.as_object_mut() {
-        map.extend(entry.time.map(|t| ("time".into(), t.into())));
-        if id.manager.is_empty() {
-            map.remove("manager");
-        }
-        if !id.subresource.is_empty() {
-            map.insert("subresource".into(), id.subresource.as_str().into());
+/// How rows are ordered.
+fn key<'a>(
+    id: &'a Id,
+    entry: &'a Entry,
+) -> (Operation, Option<&'a String>, &'a str, &'a str, &'a str) {
+    let Id {
+        manager,
+        operation,
+        subresource,
+        ..
+    } = id;
+    (
+        *operation,
+        entry.time.as_ref(),
+        manager,
+        &entry.api_version,
+        subresource,
+    )
+}
+
+fn to_value(id: Id, entry: Entry) -> Value {
+    let operation = match id.operation {
+        Operation::Apply => "Apply",
+        Operation::Update => "Update",
+    };
+    let mut fields = Map::new();
+    fields.insert("apiVersion".into(), entry.api_version.into());
+    fields.insert("fieldsType".into(), "FieldsV1".into());
+    fields.insert("fieldsV1".into(), entry.set.into_fields());
+    fields.insert("operation".into(), operation.into());
+    fields.extend(entry.time.map(|t| ("time".into(), t.into())));
+    for (name, text) in [("manager", id.manager), ("subresource", id.subresource)] {
+        if !text.is_empty() {
+            fields.insert(name.into(), text.into());
         }
     }
-    value
+    Value::Object(fields)
 }
 
 /// Puts the oldest updaters together until there are few enough.
 fn cap(managers: &mut Managers) {
+    if managers.len() <= MAX_UPDATERS {
+        return;
+    }
     let mut updaters: Vec<(Option<String>, Id)> = managers
         .iter()
         .filter(|(id, _)| id.operation == Operation::Update && id.subresource.is_empty())
@@ -284,7 +304,7 @@ fn cap(managers: &mut Managers) {
         };
         match managers.get_mut(&ancient) {
             Some(all) => {
-                all.set = all.set.union(&entry.set);
+                all.set.add(&entry.set);
                 all.time = all.time.clone().max(entry.time);
                 over -= 1;
             }
@@ -298,13 +318,11 @@ fn cap(managers: &mut Managers) {
 
 /// Takes what a change removed or took over from every manager but `except`.
 pub(crate) fn release(managers: &mut Managers, except: Option<&Id>, comparison: &Comparison) {
-    let taken = comparison
-        .modified
-        .union(&comparison.added)
-        .union(&comparison.removed);
     for (id, entry) in managers.iter_mut() {
         if Some(id) != except {
-            entry.set = entry.set.difference(&taken);
+            entry.set.subtract(&comparison.modified);
+            entry.set.subtract(&comparison.added);
+            entry.set.subtract(&comparison.removed);
         }
     }
     managers.retain(|id, entry| Some(id) == except || !entry.set.is_empty());
@@ -312,10 +330,13 @@ pub(crate) fn release(managers: &mut Managers, except: Option<&Id>, comparison: 
 
 pub(crate) fn without_managed_fields(object: &Value) -> Value {
     let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
+    take_managed_fields(&mut object);
     object
+}
+
+fn take_managed_fields(object: &mut Value) -> Option<Value> {
+    let metadata = object.get_mut("metadata").and_then(Value::as_object_mut)?;
+    metadata.remove("managedFields")
 }
 
 impl Schema {
@@ -338,17 +359,18 @@ impl Schema {
         let ty = self
             .find_type(writer.api_version, &kind)
             .unwrap_or(Type::Deduced);
-        let managers = managers_of(live, new, writer);
-        *new = without_managed_fields(new);
+        let managers = managers_of(live, take_managed_fields(new), writer);
         if live.is_some() && managers.is_empty() {
             // An object that nobody tracked so far stays so until someone applies it.
             return;
         }
-        let before = match live {
-            Some(live) => without_managed_fields(live),
-            None => self.before_creation(&ty, writer.api_version, &kind),
+        let managers = match live {
+            Some(live) => self.updated(&ty, live, new, managers, writer),
+            None => {
+                let before = self.before_creation(&ty, writer.api_version, &kind);
+                self.updated(&ty, &before, new, managers, writer)
+            }
         };
-        let managers = self.updated(&ty, &before, new, managers, writer);
         write(new, managers);
     }
 
@@ -377,10 +399,10 @@ impl Schema {
     ) -> Managers {
         let comparison = writer.filter(self.compare(ty, before, after));
         release(&mut managers, None, &comparison);
-        let taken = writer.owned(&comparison.modified.union(&comparison.added));
+        let taken = writer.owned(comparison.modified.union(&comparison.added));
         if !taken.is_empty() {
             let id = Id::new(writer, Operation::Update);
-            let set = match managers.get(&id) {
+            let set = match managers.remove(&id) {
                 Some(former) => former.set.union(&taken),
                 None => taken,
             };
@@ -399,20 +421,23 @@ impl Schema {
 }
 
 /// The managers to start from: those the client sent, or the live ones.
-fn managers_of(live: Option<&Value>, new: &Value, writer: &Writer<'_>) -> Managers {
+fn managers_of(live: Option<&Value>, sent: Option<Value>, writer: &Writer<'_>) -> Managers {
+    let of_live = live.and_then(|live| live.pointer("/metadata/managedFields"));
+    // Who changes a part sends the rest back as it was.
+    if sent.as_ref() == of_live {
+        return sent.and_then(read_entries).unwrap_or_default();
+    }
     let from_live = || live.and_then(read).unwrap_or_default();
     if !writer.subresource.is_empty() {
         return from_live();
     }
-    let sent = new
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
-    if let Some([only]) = sent.map(Vec::as_slice)
+    let entries = sent.as_ref().and_then(Value::as_array);
+    if let Some([only]) = entries.map(Vec::as_slice)
         && only.as_object().is_some_and(Map::is_empty)
     {
         return Managers::new();
     }
-    read(new)
+    sent.and_then(read_entries)
         .filter(|m| !m.is_empty())
         .unwrap_or_else(from_live)
 }

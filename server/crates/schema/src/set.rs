@@ -14,16 +14,32 @@ pub(crate) struct Set {
     children: BTreeMap<String, Node>,
 }
 
+/// What is at and below one element.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Node {
+pub(crate) struct Node {
     /// Whether the path that ends here is in the set.
-    member: bool,
-    below: Set,
+    pub(crate) member: bool,
+    /// The paths that go on from here.
+    pub(crate) below: Set,
+}
+
+impl Node {
+    /// The path that ends here, and nothing below it.
+    pub(crate) fn leaf() -> Self {
+        Self {
+            member: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.member && self.below.is_empty()
+    }
 }
 
 /// `f:name`.
 pub(crate) fn field_element(name: &str) -> String {
-    format!("f:{name}")
+    ["f:", name].concat()
 }
 
 /// The deepest path read from `fieldsV1`.
@@ -59,21 +75,69 @@ impl Set {
             .filter(|s| !s.is_empty())
     }
 
-    fn put(&mut self, element: &str, node: Node) {
-        if node.member || !node.below.is_empty() {
-            self.children.insert(element.to_owned(), node);
+    /// Adds what is at and below an element that the set does not have yet.
+    pub(crate) fn put(&mut self, element: String, node: Node) {
+        if !node.is_empty() {
+            self.children.insert(element, node);
+        }
+    }
+
+    /// Adds what is at and below an element to what the set has there.
+    pub(crate) fn merge(&mut self, element: String, node: Node) {
+        let mine = self.children.entry(element).or_default();
+        mine.member |= node.member;
+        mine.below.add(&node.below);
+    }
+
+    /// Adds all paths of another set.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (element, theirs) in &other.children {
+            match self.children.get_mut(element) {
+                Some(mine) => {
+                    mine.member |= theirs.member;
+                    mine.below.add(&theirs.below);
+                }
+                None => {
+                    self.children.insert(element.clone(), theirs.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes away the paths of another set.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.take_away(other, |mine, theirs| {
+            mine.member &= !theirs.member;
+            mine.below.subtract(&theirs.below);
+        });
+    }
+
+    /// Takes away the paths of another set and all that begin with one of them.
+    pub(crate) fn subtract_recursively(&mut self, other: &Self) {
+        self.take_away(other, |mine, theirs| {
+            if theirs.member {
+                *mine = Node::default();
+            } else {
+                mine.below.subtract_recursively(&theirs.below);
+            }
+        });
+    }
+
+    fn take_away(&mut self, other: &Self, take: impl Fn(&mut Node, &Node)) {
+        for (element, theirs) in &other.children {
+            if let Some(mine) = self.children.get_mut(element) {
+                take(mine, theirs);
+                if mine.is_empty() {
+                    self.children.remove(element);
+                }
+            }
         }
     }
 
     /// All paths of either.
-    pub(crate) fn union(&self, other: &Self) -> Self {
-        let mut all = self.clone();
-        for (element, node) in &other.children {
-            let mine = all.children.entry(element.clone()).or_default();
-            mine.member |= node.member;
-            mine.below = mine.below.union(&node.below);
-        }
-        all
+    pub(crate) fn union(mut self, other: &Self) -> Self {
+        self.add(other);
+        self
     }
 
     /// The paths of both.
@@ -83,7 +147,7 @@ impl Set {
             if let Some(theirs) = other.children.get(element) {
                 let below = mine.below.intersection(&theirs.below);
                 both.put(
-                    element,
+                    element.clone(),
                     Node {
                         member: mine.member && theirs.member,
                         below,
@@ -95,43 +159,15 @@ impl Set {
     }
 
     /// The paths of `self` that are not in `other`.
-    pub(crate) fn difference(&self, other: &Self) -> Self {
-        let mut rest = Self::default();
-        for (element, mine) in &self.children {
-            let theirs = other.children.get(element);
-            let below =
-                theirs.map_or_else(|| mine.below.clone(), |t| mine.below.difference(&t.below));
-            rest.put(
-                element,
-                Node {
-                    member: mine.member && !theirs.is_some_and(|t| t.member),
-                    below,
-                },
-            );
-        }
-        rest
+    pub(crate) fn difference(mut self, other: &Self) -> Self {
+        self.subtract(other);
+        self
     }
 
     /// The paths of `self` that neither are in `other` nor begin with one that is.
-    pub(crate) fn recursive_difference(&self, other: &Self) -> Self {
-        let mut rest = Self::default();
-        for (element, mine) in &self.children {
-            match other.children.get(element) {
-                Some(theirs) if theirs.member => {}
-                Some(theirs) => {
-                    let below = mine.below.recursive_difference(&theirs.below);
-                    rest.put(
-                        element,
-                        Node {
-                            member: mine.member,
-                            below,
-                        },
-                    );
-                }
-                None => rest.put(element, mine.clone()),
-            }
-        }
-        rest
+    pub(crate) fn recursive_difference(mut self, other: &Self) -> Self {
+        self.subtract_recursively(other);
+        self
     }
 
     /// Marks as members the elements with paths below that `is_named` accepts, all the way down. `down` gives the
@@ -146,7 +182,7 @@ impl Set {
         for (element, node) in &self.children {
             let below = node.below.with_named(down(at, element), is_named, down);
             let member = node.member || (!node.below.is_empty() && is_named(at, element));
-            all.put(element, Node { member, below });
+            all.put(element.clone(), Node { member, below });
         }
         all
     }
@@ -170,45 +206,52 @@ impl Set {
     }
 
     /// `FieldsV1`.
-    pub(crate) fn to_fields(&self) -> Value {
-        Value::Object(self.fields_map())
-    }
-
-    fn fields_map(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        for (element, node) in &self.children {
-            let mut inner = node.below.fields_map();
-            if node.member && !inner.is_empty() {
+    pub(crate) fn into_fields(self) -> Value {
+        let fields = self.children.into_iter().map(|(element, node)| {
+            let mut inner = node.below.into_fields();
+            if let Value::Object(inner) = &mut inner
+                && node.member
+                && !inner.is_empty()
+            {
                 inner.insert(".".into(), Value::Object(Map::new()));
             }
-            map.insert(element.clone(), Value::Object(inner));
-        }
-        map
+            (element, inner)
+        });
+        Value::Object(fields.collect())
     }
 
     /// Reads `FieldsV1`; `None` when it is not of that form.
-    pub(crate) fn from_fields(fields: &Value) -> Option<Self> {
+    pub(crate) fn from_fields(fields: Value) -> Option<Self> {
         Self::read(fields, 0)
     }
 
-    fn read(fields: &Value, depth: usize) -> Option<Self> {
-        let map = fields.as_object().filter(|_| depth < MAX_DEPTH)?;
+    fn read(fields: Value, depth: usize) -> Option<Self> {
+        let Value::Object(map) = fields else {
+            return None;
+        };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
         let mut set = Self::default();
-        for (element, inner) in map.iter().filter(|(e, _)| e.as_str() != ".") {
+        for (element, inner) in map {
+            if element == "." {
+                continue;
+            }
             let element = normal_element(element)?;
+            let is_named = inner.get(".").is_some();
             let below = Self::read(inner, depth + 1)?;
-            let member = below.is_empty() || inner.get(".").is_some();
-            set.put(&element, Node { member, below });
+            let member = is_named || below.is_empty();
+            set.put(element, Node { member, below });
         }
         Some(set)
     }
 }
 
 /// An element in its one spelling; keys and values may come with other spacing or order.
-fn normal_element(element: &str) -> Option<String> {
+fn normal_element(element: String) -> Option<String> {
     let (kind, rest) = element.split_once(':')?;
     match kind {
-        "f" => Some(element.to_owned()),
+        "f" => Some(element),
         "i" => rest.parse::<i64>().ok().map(|i| format!("i:{i}")),
         "v" => serde_json::from_str::<Value>(rest)
             .ok()
@@ -247,7 +290,7 @@ mod tests {
     use super::*;
 
     fn set(fields: Value) -> Set {
-        Set::from_fields(&fields).expect("FieldsV1")
+        Set::from_fields(fields).expect("FieldsV1")
     }
 
     #[test]
@@ -259,10 +302,10 @@ mod tests {
             json!({"f:metadata": {"f:finalizers": {".": {}, "v:\"a/b\"": {}}}}),
             json!({"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}}}),
         ] {
-            assert_eq!(set(fields.clone()).to_fields(), fields);
+            assert_eq!(set(fields.clone()).into_fields(), fields);
         }
         assert_eq!(
-            set(json!({"k:{\"b\": 1, \"a\": 2}": {}})).to_fields(),
+            set(json!({"k:{\"b\": 1, \"a\": 2}": {}})).into_fields(),
             json!({"k:{\"a\":2,\"b\":1}": {}})
         );
         for bad in [
@@ -272,7 +315,7 @@ mod tests {
             json!({"k:[1]": {}}),
             json!({"i:x": {}}),
         ] {
-            assert_eq!(Set::from_fields(&bad), None, "{bad}");
+            assert_eq!(Set::from_fields(bad.clone()), None, "{bad}");
         }
     }
 
@@ -281,21 +324,21 @@ mod tests {
         let a = set(json!({"f:x": {".": {}, "f:y": {}, "f:z": {}}, "f:w": {}}));
         let b = set(json!({"f:x": {"f:y": {}}, "f:v": {}}));
         assert_eq!(
-            a.union(&b),
+            a.clone().union(&b),
             set(json!({"f:x": {".": {}, "f:y": {}, "f:z": {}}, "f:w": {}, "f:v": {}}))
         );
         assert_eq!(a.intersection(&b), set(json!({"f:x": {"f:y": {}}})));
         assert_eq!(
-            a.difference(&b),
+            a.clone().difference(&b),
             set(json!({"f:x": {".": {}, "f:z": {}}, "f:w": {}}))
         );
-        assert_eq!(b.difference(&a), set(json!({"f:v": {}})));
+        assert_eq!(b.clone().difference(&a), set(json!({"f:v": {}})));
         assert_eq!(
-            a.recursive_difference(&set(json!({"f:x": {}}))),
+            a.clone().recursive_difference(&set(json!({"f:x": {}}))),
             set(json!({"f:w": {}}))
         );
         assert_eq!(
-            a.recursive_difference(&b),
+            a.clone().recursive_difference(&b),
             set(json!({"f:x": {".": {}, "f:z": {}}, "f:w": {}}))
         );
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::model::{ListKind, MapKind, Resolved, Scalar, Schema, Type};
-use crate::set::{Set, field_element};
+use crate::set::{Node, Set, field_element};
 
 mod merge;
 mod validate;
@@ -20,6 +20,41 @@ pub(crate) struct Comparison {
     pub(crate) added: Set,
     pub(crate) modified: Set,
     pub(crate) removed: Set,
+}
+
+/// How two values of one place differ.
+#[derive(Default)]
+struct Branch {
+    added: Node,
+    modified: Node,
+    removed: Node,
+}
+
+impl Branch {
+    /// A value without parts.
+    fn leaf(old: Option<&Value>, new: Option<&Value>) -> Self {
+        let mut branch = Self::default();
+        match (old, new) {
+            (None, Some(_)) => branch.added = Node::leaf(),
+            (Some(_), None) => branch.removed = Node::leaf(),
+            (Some(old), Some(new)) if old != new => branch.modified = Node::leaf(),
+            _ => {}
+        }
+        branch
+    }
+
+    /// Takes in how a part differs.
+    fn put(&mut self, element: impl Fn() -> String, part: Self) {
+        for (whole, part) in [
+            (&mut self.added, part.added),
+            (&mut self.modified, part.modified),
+            (&mut self.removed, part.removed),
+        ] {
+            if !part.is_empty() {
+                whole.below.put(element(), part);
+            }
+        }
+    }
 }
 
 /// What a value of a type is made of.
@@ -107,119 +142,126 @@ impl Schema {
 
     /// The fields that an object sets, as an applier owns them.
     pub(crate) fn field_set(&self, ty: &Type, value: &Value) -> Set {
-        let mut set = Set::default();
-        self.collect(ty, value, &mut Vec::new(), &mut set);
-        set
+        self.collect(ty, value).below
     }
 
-    fn collect(&self, ty: &Type, value: &Value, path: &mut Vec<String>, set: &mut Set) {
+    fn collect(&self, ty: &Type, value: &Value) -> Node {
+        let mut node = Node::default();
         match (self.form(ty, &[Some(value)]), value) {
             (Form::Map(fields), Value::Object(map)) if !map.is_empty() => {
                 for (name, inner) in map {
-                    path.push(field_element(name));
-                    self.collect(fields.child(name), inner, path, set);
+                    let mut part = self.collect(fields.child(name), inner);
                     let is_empty = inner.is_null() || inner.as_object().is_some_and(Map::is_empty);
-                    if is_empty || !fields.is_declared(name) {
-                        set.insert(path);
-                    }
-                    path.pop();
+                    part.member |= is_empty || !fields.is_declared(name);
+                    node.below.put(field_element(name), part);
                 }
             }
             (Form::List(item_type, kind), Value::Array(items)) if !items.is_empty() => {
                 for item in items {
                     if let Ok(element) = self.element(item_type, kind, item) {
-                        path.push(element);
-                        self.collect(item_type, item, path, set);
-                        set.insert(path);
-                        path.pop();
+                        let mut part = self.collect(item_type, item);
+                        part.member = true;
+                        node.below.merge(element, part);
                     }
                 }
             }
-            _ => set.insert(path),
+            _ => node.member = true,
         }
+        node
     }
 
     /// How `new` differs from `old`.
     pub(crate) fn compare(&self, ty: &Type, old: &Value, new: &Value) -> Comparison {
-        let mut comparison = Comparison::default();
-        self.compare_at(ty, Some(old), Some(new), &mut Vec::new(), &mut comparison);
-        comparison
+        let whole = self.compare_at(ty, Some(old), Some(new));
+        Comparison {
+            added: whole.added.below,
+            modified: whole.modified.below,
+            removed: whole.removed.below,
+        }
     }
 
-    fn compare_at(
-        &self,
-        ty: &Type,
-        old: Option<&Value>,
-        new: Option<&Value>,
-        path: &mut Vec<String>,
-        out: &mut Comparison,
-    ) {
+    fn compare_at(&self, ty: &Type, old: Option<&Value>, new: Option<&Value>) -> Branch {
         if old == new {
-            return;
+            return Branch::default();
         }
-        match self.form(ty, &[old, new]) {
+        let mut branch = match self.form(ty, &[old, new]) {
             Form::Map(fields) => {
                 let (old_map, new_map) = (object(old), object(new));
                 if old_map.is_none_or(Map::is_empty) && new_map.is_none_or(Map::is_empty) {
-                    return compare_leaf(old, new, path, out);
+                    return Branch::leaf(old, new);
                 }
-                let names = old_map.into_iter().chain(new_map).flat_map(Map::keys);
-                let names: BTreeSet<&String> = names.collect();
-                for name in names {
-                    let before = old_map.and_then(|m| m.get(name));
-                    let after = new_map.and_then(|m| m.get(name));
-                    path.push(field_element(name));
-                    self.compare_at(fields.child(name), before, after, path, out);
-                    path.pop();
-                }
+                self.compare_maps(fields, old_map, new_map)
             }
             Form::List(item_type, kind) => {
                 let (old_items, new_items) = (items(old), items(new));
                 if old_items.is_empty() && new_items.is_empty() {
-                    return compare_leaf(old, new, path, out);
+                    return Branch::leaf(old, new);
                 }
                 let before = self.index(item_type, kind, old_items);
                 let (Some(before), Some(after)) = (before, self.index(item_type, kind, new_items))
                 else {
-                    return compare_leaf(old, new, path, out);
+                    return Branch::leaf(old, new);
                 };
-                self.compare_items(item_type, &before, &after, path, out);
+                self.compare_items(item_type, &before, &after)
             }
-            Form::Leaf => return compare_leaf(old, new, path, out),
-        }
-        match (old, new) {
-            (None, Some(_)) => out.added.insert(path),
-            (Some(_), None) => out.removed.insert(path),
-            _ => {}
-        }
+            Form::Leaf => return Branch::leaf(old, new),
+        };
+        branch.added.member |= old.is_none();
+        branch.removed.member |= new.is_none();
+        branch
     }
 
-    fn compare_items(
+    fn compare_maps(
         &self,
-        item_type: &Type,
-        before: &Index<'_>,
-        after: &Index<'_>,
-        path: &mut Vec<String>,
-        out: &mut Comparison,
-    ) {
+        fields: Fields<'_>,
+        old: Option<&Map<String, Value>>,
+        new: Option<&Map<String, Value>>,
+    ) -> Branch {
+        let mut branch = Branch::default();
+        let mut compare = |name: &str, before, after| {
+            if before != after {
+                let part = self.compare_at(fields.child(name), before, after);
+                branch.put(|| field_element(name), part);
+            }
+        };
+        for (name, before) in old.into_iter().flatten() {
+            compare(name, Some(before), new.and_then(|m| m.get(name)));
+        }
+        for (name, after) in new.into_iter().flatten() {
+            if old.is_none_or(|m| !m.contains_key(name)) {
+                compare(name, None, Some(after));
+            }
+        }
+        branch
+    }
+
+    fn compare_items(&self, item_type: &Type, before: &Index<'_>, after: &Index<'_>) -> Branch {
+        let mut branch = Branch::default();
         let elements: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for element in elements {
             let (old, new) = (before.get(element), after.get(element));
-            path.push(element.clone());
-            match (old.map(Vec::as_slice), new.map(Vec::as_slice)) {
-                (Some([old]), Some([new])) => {
-                    self.compare_at(item_type, Some(old), Some(new), path, out)
-                }
-                (Some([old]), None) => self.compare_at(item_type, Some(old), None, path, out),
-                (None, Some([new])) => self.compare_at(item_type, None, Some(new), path, out),
+            let part = match (old.map(Vec::as_slice), new.map(Vec::as_slice)) {
+                (Some([old]), Some([new])) => self.compare_at(item_type, Some(old), Some(new)),
+                (Some([old]), None) => self.compare_at(item_type, Some(old), None),
+                (None, Some([new])) => self.compare_at(item_type, None, Some(new)),
                 // Items with the same keys are one thing that changes as a whole.
-                (Some(old), Some(new)) if old != new => out.modified.insert(path),
-                (None, Some(_)) => out.added.insert(path),
-                (Some(_), None) => out.removed.insert(path),
-                _ => {}
-            }
-            path.pop();
+                (Some(old), Some(new)) if old != new => Branch {
+                    modified: Node::leaf(),
+                    ..Branch::default()
+                },
+                (None, Some(_)) => Branch {
+                    added: Node::leaf(),
+                    ..Branch::default()
+                },
+                (Some(_), None) => Branch {
+                    removed: Node::leaf(),
+                    ..Branch::default()
+                },
+                _ => Branch::default(),
+            };
+            branch.put(|| element.clone(), part);
         }
+        branch
     }
 
     /// Items by path element; `None` when one has no element, which makes the list a leaf.
@@ -298,15 +340,6 @@ impl Schema {
             (Resolved::List(item, _), None) => item,
             _ => &Type::Deduced,
         }
-    }
-}
-
-fn compare_leaf(old: Option<&Value>, new: Option<&Value>, path: &[String], out: &mut Comparison) {
-    match (old, new) {
-        (None, Some(_)) => out.added.insert(path),
-        (Some(_), None) => out.removed.insert(path),
-        (Some(old), Some(new)) if old != new => out.modified.insert(path),
-        _ => {}
     }
 }
 

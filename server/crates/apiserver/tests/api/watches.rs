@@ -209,7 +209,7 @@ fn shared_changes_tell_the_same_as_history_and_are_encoded_once() {
         .expect("history");
     let changes: Vec<_> = events
         .iter()
-        .filter_map(|e| cluster.server.change(e))
+        .filter_map(|e| cluster.server.change(e, Default::default()))
         .collect();
     assert_eq!(changes.len(), 1);
     let (a, b) = (

@@ -100,7 +100,7 @@ mod tests {
         let changes: Vec<_> = events
             .expect("history")
             .iter()
-            .filter_map(|e| server.change(e))
+            .filter_map(|e| server.change(e, Arc::default()))
             .collect();
         assert_eq!(changes.len(), 4);
         hub.publish(&changes);

@@ -38,17 +38,19 @@ impl Api {
             }
             let snapshot = published.borrow_and_update().clone();
             while fed < snapshot.revision() {
+                let events = snapshot.events_after("", fed, EVENTS_AT_A_TIME);
                 // Only a compaction right behind the present refuses this; the watches read what is left.
-                let events = snapshot
-                    .events_after("", fed, EVENTS_AT_A_TIME)
-                    .unwrap_or_default();
+                let events = events.unwrap_or_else(|_| {
+                    self.written.clear();
+                    Vec::new()
+                });
                 fed = match events.last() {
                     Some(last) if events.len() >= EVENTS_AT_A_TIME => last.kv.mod_revision,
                     _ => snapshot.revision(),
                 };
                 let changes: Vec<Arc<Change>> = events
                     .iter()
-                    .filter_map(|e| self.server.change(e))
+                    .filter_map(|e| self.server.change(e, self.written.take(&e.kv.value)))
                     .collect();
                 self.hub.publish(&changes);
                 self.metrics.dispatched(&changes);
@@ -223,6 +225,6 @@ fn to_item(frame: &WatchFrame) -> Result<WatchItem, Status> {
     };
     Ok(WatchItem::Event(WatchEvent {
         change,
-        object: frame.item.object()?.clone(),
+        object: frame.object()?,
     }))
 }

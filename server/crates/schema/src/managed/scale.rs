@@ -59,7 +59,7 @@ pub fn scaled_managed_fields(workload: &Value, api_version: &str, scale: &Value)
     let mut managers = Managers::new();
     for (id, mut entry) in super::read(workload).unwrap_or_default() {
         if owns_replicas(&entry.set) && of_scale.remove(&in_version(&id, SCALE)).is_none() {
-            entry.set = entry.set.difference(&replicas);
+            entry.set.subtract(&replicas);
         }
         managers.insert(id, entry);
     }

@@ -96,9 +96,9 @@ fn odd_values_are_leaves() {
         let got = schema.compare(&ty, &old, &new);
         assert_eq!(
             (
-                got.added.to_fields(),
-                got.modified.to_fields(),
-                got.removed.to_fields()
+                got.added.into_fields(),
+                got.modified.into_fields(),
+                got.removed.into_fields()
             ),
             (added, modified, removed),
             "{old} {new}"
