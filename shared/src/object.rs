@@ -14,6 +14,12 @@ use crate::{Millis, Revision, pointer};
 #[serde(transparent)]
 pub struct Object(Arc<Value>);
 
+impl AsRef<Value> for Object {
+    fn as_ref(&self) -> &Value {
+        self.value()
+    }
+}
+
 impl Object {
     /// Wraps a JSON object.
     #[must_use]

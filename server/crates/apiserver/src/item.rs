@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::{Kind, Object, Revision, Status};
 
 use crate::decoded::Decoded;
-use crate::{convert, scan};
+use crate::{convert, glance, scan};
 
 const METADATA: &[u8] = b"\"metadata\":{";
 /// The longest that a resourceVersion is with its name, in bytes.
@@ -85,6 +85,53 @@ impl Item {
             set_revision(&mut value, self.revision);
             Ok(Object::new(value))
         })
+    }
+
+    /// The parsed object, which is not kept when it was not there: for passing over many once.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub(crate) fn passing(&self) -> Result<Object, Status> {
+        if self.decoded.is_ready() {
+            return self.object().cloned();
+        }
+        Self::stored(self.kind, self.bytes.clone(), self.revision)
+            .object()
+            .cloned()
+    }
+
+    /// As [`Self::passing`], without the managed fields when they would have to be parsed: for what people are shown.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub(crate) fn glance(&self) -> Result<Object, Status> {
+        if self.decoded.is_ready() || self.bytes.is_empty() || convert::is_converted(self.kind) {
+            return self.passing();
+        }
+        let mut value = glance::parse(&self.bytes).map_err(damaged)?;
+        set_revision(&mut value, self.revision);
+        Ok(Object::new(value))
+    }
+
+    /// Appends its metadata alone, as a `PartialObjectMetadata`.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub(crate) fn write_partial(&self, out: &mut Vec<u8>) -> Result<(), Status> {
+        let metadata = (!self.bytes.is_empty() && !convert::is_converted(self.kind))
+            .then(|| scan::find(&self.bytes, "/metadata").ok().flatten())
+            .flatten();
+        let Some(rest) = metadata.and_then(|text| text.strip_prefix(b"{")) else {
+            let partial = crate::render::partial(&self.passing()?);
+            return serde_json::to_writer(out, &partial).map_err(Status::internal);
+        };
+        out.extend_from_slice(
+            br#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"#,
+        );
+        self.write_version(out)?;
+        out.extend_from_slice(rest);
+        out.push(b'}');
+        Ok(())
     }
 
     /// Appends the JSON form with its resourceVersion.
@@ -186,10 +233,13 @@ impl Item {
     }
 }
 
+fn damaged(why: serde_json::Error) -> Status {
+    Status::internal(format!("a stored object is damaged: {why}"))
+}
+
 /// Parses stored bytes.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Status> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|e| Status::internal(format!("a stored object is damaged: {e}")))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
     if value.is_object() {
         Ok(value)
     } else {

@@ -22,6 +22,7 @@ mod delete;
 mod discovery;
 mod errors;
 mod frame;
+mod glance;
 mod health;
 mod http;
 mod initial;

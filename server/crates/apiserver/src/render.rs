@@ -84,17 +84,12 @@ impl ApiServer {
             }
             Answer::Object(item) => self.schema.encode_protobuf(item.object()?.value()),
             Answer::List(list) => {
-                let objects: Vec<&Object> = list
-                    .items
-                    .iter()
-                    .map(Item::object)
-                    .collect::<Result<_, _>>()?;
                 let names = (list.kind.api_version(), list.kind.kind);
                 self.schema.encode_protobuf_list(
                     (&names.0, names.1),
                     &list_meta(list),
-                    objects.iter().map(|o| o.value()),
-                )
+                    list.items.iter().map(Item::passing),
+                )?
             }
         };
         Ok(bytes.map(Bytes::from))
@@ -138,18 +133,10 @@ fn body(representation: Representation, answer: &Answer, now: Millis) -> Result<
             to_bytes(item.object()?.value(), representation)
         }
         (Answer::Object(item), _) => item.json(),
-        (Answer::List(list), Representation::Table(include)) => {
-            let table = table_of(list.kind, &list.items, include, now, list_meta(list), true)?;
-            to_bytes(&table, representation)
-        }
+        (Answer::List(list), Representation::Table(include)) => list_table(list, include, now),
         (Answer::List(list), Representation::Partial) => {
-            let items: Vec<Value> = list
-                .items
-                .iter()
-                .map(|i| i.object().map(partial))
-                .collect::<Result<_, _>>()?;
-            let all = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": list_meta(list), "items": items});
-            to_bytes(&all, representation)
+            let head = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": list_meta(list)});
+            each_of(list, &head, "items", Item::write_partial)
         }
         (Answer::List(list), Representation::Yaml) => {
             let bytes = list_json(list)?;
@@ -188,15 +175,44 @@ fn list_meta(list: &Listing) -> Value {
 fn list_json(list: &Listing) -> Result<Bytes, Status> {
     let kind = list.kind;
     let head = json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(), "metadata": list_meta(list)});
-    let mut out = serde_json::to_vec(&head).map_err(Status::internal)?;
+    each_of(list, &head, "items", Item::write_list_item)
+}
+
+/// A table as JSON, row by row.
+fn list_table(list: &Listing, include: Include, now: Millis) -> Result<Bytes, Status> {
+    let columns = Value::Array(table::columns(list.kind));
+    let head = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": list_meta(list), "columnDefinitions": columns});
+    each_of(list, &head, "rows", |item, out| {
+        let cells = table::cells(list.kind, &item.glance()?, now);
+        out.extend_from_slice(b"{\"cells\":");
+        serde_json::to_writer(&mut *out, &cells).map_err(Status::internal)?;
+        out.extend_from_slice(b",\"object\":");
+        match include {
+            Include::None => out.extend_from_slice(b"null"),
+            Include::Metadata => item.write_partial(out)?,
+            Include::Object => item.write_json(out)?,
+        }
+        out.push(b'}');
+        Ok(())
+    })
+}
+
+/// The object `head` with one more field: an array with what `write` makes of each item.
+fn each_of(
+    list: &Listing,
+    head: &Value,
+    field: &str,
+    mut write: impl FnMut(&Item, &mut Vec<u8>) -> Result<(), Status>,
+) -> Result<Bytes, Status> {
+    let mut out = serde_json::to_vec(head).map_err(Status::internal)?;
     out.pop();
     out.reserve(list.items.iter().map(|item| item.room() + 1).sum());
-    out.extend_from_slice(b",\"items\":[");
+    out.extend_from_slice(format!(",\"{field}\":[").as_bytes());
     for (i, item) in list.items.iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        item.write_list_item(&mut out)?;
+        write(item, &mut out)?;
     }
     out.extend_from_slice(b"]}");
     Ok(out.into())

@@ -3,6 +3,8 @@
 //! Made for what the store holds: JSON that this server wrote. It is no validator: text of another shape makes it
 //! answer that it does not know, and the caller parses the object after all.
 
+use memchr::memchr2;
+
 /// The text is not of the shape expected here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown;
@@ -84,20 +86,16 @@ impl<'a> Scanner<'a> {
         self.expect(b'"')?;
         let start = self.at;
         let rest = self.text.get(start..).ok_or(Unknown)?;
-        let mut bytes = rest.iter().enumerate();
-        while let Some((i, byte)) = bytes.next() {
-            match byte {
-                b'"' => {
-                    self.at = start + i + 1;
-                    return rest.get(..i).ok_or(Unknown);
-                }
-                b'\\' => {
-                    bytes.next();
-                }
-                _ => {}
+        let mut from = 0;
+        loop {
+            let found = memchr2(b'"', b'\\', rest.get(from..).ok_or(Unknown)?).ok_or(Unknown)?;
+            let at = from + found;
+            if rest.get(at) == Some(&b'"') {
+                self.at = start + at + 1;
+                return rest.get(..at).ok_or(Unknown);
             }
+            from = at + 2;
         }
-        Err(Unknown)
     }
 
     /// Moves behind the value that starts here.

@@ -158,9 +158,16 @@ impl Writer {
 
     /// A message field that `fill` writes.
     pub(crate) fn nested(&mut self, field: u32, fill: impl FnOnce(&mut Self)) {
-        let mut inner = Self::default();
-        fill(&mut inner);
-        self.message(field, &inner.bytes);
+        self.varint(u64::from(field) << 3 | 2);
+        let start = self.bytes.len();
+        fill(self);
+        // The length is known only now, and moves in front.
+        let end = self.bytes.len();
+        self.varint((end - start) as u64);
+        let behind = self.bytes.len() - end;
+        if let Some(message) = self.bytes.get_mut(start..) {
+            message.rotate_right(behind);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use client::{Request, WatchEvent};
 use shared::live;
 use shared::{KindRef, Millis, Revision, Status};
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
@@ -30,11 +31,22 @@ impl Api {
     pub async fn feed_watches(&self, cancel: CancellationToken) {
         let mut published = self.store.subscribe();
         let mut fed = published.borrow_and_update().revision();
+        let mut crowds_at: Option<u64> = None;
         loop {
+            let now = self.clock.host_us();
+            if crowds_at.take_if(|at| *at <= now).is_some() {
+                self.hub.tell_crowds();
+            }
+            let left = crowds_at.map_or(u64::MAX, |at| at - now);
+            let changed = timeout(Duration::from_micros(left), published.changed());
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                changed = published.changed() => if changed.is_err() { return },
+                changed = changed => match changed {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return,
+                    Err(_) => continue,
+                },
             }
             let snapshot = published.borrow_and_update().clone();
             while fed < snapshot.revision() {
@@ -52,7 +64,9 @@ impl Api {
                     .iter()
                     .filter_map(|e| self.server.change(e, self.written.take(&e.kv.value)))
                     .collect();
-                self.hub.publish(&changes);
+                if let Some(us) = self.hub.publish(&changes) {
+                    crowds_at.get_or_insert_with(|| self.clock.host_us() + us);
+                }
                 self.metrics.dispatched(&changes);
             }
         }

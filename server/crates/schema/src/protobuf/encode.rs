@@ -28,23 +28,35 @@ impl Schema {
         Some(envelope(api_version, kind, &raw))
     }
 
-    /// A protobuf body of a list, from its metadata and its items; `None` when the kind has no protobuf form.
-    #[must_use]
-    pub fn encode_protobuf_list<'v>(
+    /// A protobuf body of a list, from its metadata and its items; `None` when the kind has no protobuf form. Items are
+    /// taken one at a time, so that they need not all be there in their parsed form.
+    ///
+    /// # Errors
+    /// That of the first item that has one.
+    pub fn encode_protobuf_list<V: AsRef<Value>, E>(
         &self,
         (api_version, kind): (&str, &str),
         metadata: &Value,
-        items: impl IntoIterator<Item = &'v Value>,
-    ) -> Option<Vec<u8>> {
+        items: impl IntoIterator<Item = Result<V, E>>,
+    ) -> Result<Option<Vec<u8>>, E> {
         let list_kind = format!("{kind}List");
         let mut list = Map::new();
         list.insert("metadata".into(), metadata.clone());
-        let head = self.encode_message(api_version, &list_kind, &Value::Object(list))?;
+        let Some(head) = self.encode_message(api_version, &list_kind, &Value::Object(list)) else {
+            return Ok(None);
+        };
         let mut writer = Writer::from(head);
         for item in items {
-            writer.message(ITEMS, &self.encode_message(api_version, kind, item)?);
+            let Some(message) = self.encode_message(api_version, kind, item?.as_ref()) else {
+                return Ok(None);
+            };
+            writer.message(ITEMS, &message);
         }
-        Some(envelope(api_version, &list_kind, &writer.into_bytes()))
+        Ok(Some(envelope(
+            api_version,
+            &list_kind,
+            &writer.into_bytes(),
+        )))
     }
 
     fn encode_message(&self, api_version: &str, kind: &str, object: &Value) -> Option<Vec<u8>> {
