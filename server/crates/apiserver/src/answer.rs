@@ -59,13 +59,13 @@ impl Answer {
     /// 500 when a stored object is damaged.
     pub fn to_client(&self) -> Result<client::Answer, Status> {
         Ok(match self {
-            Self::Object(item) => client::Answer::Object(item.object()?.clone()),
+            Self::Object(item) => client::Answer::Object(item.glance()?.clone()),
             Self::List(list) => client::Answer::List {
                 revision: list.revision,
                 items: list
                     .items
                     .iter()
-                    .map(|i| i.object().cloned())
+                    .map(Item::passing_glance)
                     .collect::<Result<_, _>>()?,
                 continue_token: list.continue_token.clone(),
             },

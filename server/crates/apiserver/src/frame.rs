@@ -64,12 +64,12 @@ impl WatchFrame {
         Self { word, item, shared }
     }
 
-    /// The parsed object; shared by all watchers who see the change in the same way.
+    /// The parsed object as [`Item::glance`] has it; shared by all watchers who see the change in the same way.
     ///
     /// # Errors
     /// 500 when the stored object is damaged.
     pub fn object(&self) -> Result<Object, Status> {
-        self.item.object().cloned()
+        self.item.glance().cloned()
     }
 
     /// The frame in one form, made by whoever needs it first of all watchers who see the change in the same way.

@@ -73,44 +73,67 @@ impl Item {
     /// # Errors
     /// 500 when the stored bytes are no object: the store is damaged.
     pub fn object(&self) -> Result<&Object, Status> {
-        self.decoded.object(|at_hand| {
+        self.decoded.whole(|| {
+            let mut value = parse(&self.bytes)?;
+            convert::from_storage(self.kind, &mut value);
+            set_revision(&mut value, self.revision);
+            Ok(Object::new(value))
+        })
+    }
+
+    /// The parsed object as components keep it and people are shown it: without managed fields where they would have to
+    /// be parsed. Parsed once.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub fn glance(&self) -> Result<&Object, Status> {
+        if let Some(object) = self.decoded.ready() {
+            return Ok(object);
+        }
+        if convert::is_converted(self.kind) {
+            return self.object();
+        }
+        self.decoded.glance(|at_hand| {
             let mut value = match at_hand {
-                Some(value) => value,
-                None => {
-                    let mut value = parse(&self.bytes)?;
-                    convert::from_storage(self.kind, &mut value);
+                Some(mut value) => {
+                    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+                    {
+                        metadata.remove("managedFields");
+                    }
                     value
                 }
+                None => glance::parse(&self.bytes).map_err(damaged)?,
             };
             set_revision(&mut value, self.revision);
             Ok(Object::new(value))
         })
     }
 
-    /// The parsed object, which is not kept when it was not there: for passing over many once.
+    /// As [`Self::object`], not kept when it was not there: for passing over many once.
     ///
     /// # Errors
     /// As [`Self::object`].
     pub(crate) fn passing(&self) -> Result<Object, Status> {
-        if self.decoded.is_ready() {
-            return self.object().cloned();
+        match self.decoded.ready_whole() {
+            Some(object) => Ok(object.clone()),
+            None => self.alone().object().cloned(),
         }
-        Self::stored(self.kind, self.bytes.clone(), self.revision)
-            .object()
-            .cloned()
     }
 
-    /// As [`Self::passing`], without the managed fields when they would have to be parsed: for what people are shown.
+    /// As [`Self::glance`], not kept when it was not there: for passing over many once.
     ///
     /// # Errors
     /// As [`Self::object`].
-    pub(crate) fn glance(&self) -> Result<Object, Status> {
-        if self.decoded.is_ready() || self.bytes.is_empty() || convert::is_converted(self.kind) {
-            return self.passing();
+    pub(crate) fn passing_glance(&self) -> Result<Object, Status> {
+        match self.decoded.ready() {
+            Some(object) => Ok(object.clone()),
+            None => self.alone().glance().cloned(),
         }
-        let mut value = glance::parse(&self.bytes).map_err(damaged)?;
-        set_revision(&mut value, self.revision);
-        Ok(Object::new(value))
+    }
+
+    /// The same, with parsed forms of its own.
+    fn alone(&self) -> Self {
+        Self::stored(self.kind, self.bytes.clone(), self.revision)
     }
 
     /// Appends its metadata alone, as a `PartialObjectMetadata`.
@@ -201,8 +224,10 @@ impl Item {
     /// # Errors
     /// As [`Self::object`].
     pub(crate) fn peek(&self, pointer: &str) -> Result<Option<Cow<'_, Value>>, Status> {
-        let is_text =
-            !self.decoded.is_ready() && !self.bytes.is_empty() && !convert::is_converted(self.kind);
+        if let Some(object) = self.decoded.ready() {
+            return Ok(object.at(pointer).map(Cow::Borrowed));
+        }
+        let is_text = !self.bytes.is_empty() && !convert::is_converted(self.kind);
         if is_text && let Ok(found) = scan::find(&self.bytes, pointer) {
             let Some(text) = found else { return Ok(None) };
             let value = serde_json::from_slice(text).map_err(Status::internal)?;

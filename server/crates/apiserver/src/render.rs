@@ -183,7 +183,7 @@ fn list_table(list: &Listing, include: Include, now: Millis) -> Result<Bytes, St
     let columns = Value::Array(table::columns(list.kind));
     let head = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": list_meta(list), "columnDefinitions": columns});
     each_of(list, &head, "rows", |item, out| {
-        let cells = table::cells(list.kind, &item.glance()?, now);
+        let cells = table::cells(list.kind, &item.passing_glance()?, now);
         out.extend_from_slice(b"{\"cells\":");
         serde_json::to_writer(&mut *out, &cells).map_err(Status::internal)?;
         out.extend_from_slice(b",\"object\":");

@@ -142,7 +142,7 @@ impl WatchCursor {
     fn judge(&self, change: &Arc<Change>) -> Result<Option<WatchFrame>, Status> {
         if let (false, Some(item)) = (self.selection.is_everything(), &change.current) {
             // All who select look at the parsed form, which somebody will need anyway; at the state before, only they.
-            item.object()?;
+            item.glance()?;
         }
         let (before, after) = (
             self.view(change.previous.as_ref())?,
