@@ -436,6 +436,30 @@ fn level(value: u64) -> i64 {
 mod tests {
     use super::*;
 
+    /// What the original answers whatever is accepted, as recorded from it.
+    const RECORDED_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
+    #[test]
+    fn the_format_is_the_originals_whatever_is_accepted() {
+        for accept in [
+            "*/*",
+            "application/json",
+            "application/yaml",
+            "application/vnd.kubernetes.protobuf",
+            "text/html",
+            "image/png",
+            "application/json;as=Table;v=v1;g=meta.k8s.io",
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+            "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+            "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+            "application/cbor",
+        ] {
+            let (_, format) = Metrics::default().text(accept).unwrap();
+            assert_eq!(format, RECORDED_FORMAT, "{accept}");
+        }
+    }
+
     #[test]
     fn requests_are_counted_under_the_originals_names() {
         let metrics = Metrics::default();
@@ -459,7 +483,7 @@ mod tests {
         let lasting = metrics.long_running(&request);
         drop(metrics.long_running(&request));
         let (text, format) = metrics.text("").unwrap();
-        assert!(format.starts_with("text/plain; version=0.0.4"));
+        assert_eq!(format, RECORDED_FORMAT);
         drop(lasting);
         for line in [
             r#"apiserver_request_total{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver",dry_run="",code="200"} 100"#,

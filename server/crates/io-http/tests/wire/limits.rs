@@ -130,7 +130,10 @@ async fn the_admin_comes_with_a_token_and_refusals_are_counted() {
     let bearer = ("authorization", "Bearer secret");
     let (_, headers, text) = wire.call("GET", "/metrics", &[bearer], Vec::new()).await;
     let format = headers.get("content-type").unwrap();
-    assert_eq!(format, "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        format,
+        "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+    );
     let text = text.as_str().unwrap();
     for line in [
         "authentication_attempts_total{result=\"failure\"} 1",
