@@ -84,13 +84,14 @@ pub(crate) fn admit(
     target: &Target<'_>,
     value: &mut Value,
     old: Option<&Value>,
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
 ) -> Result<(), Status> {
     check_escalation(server, target, value, old, ctx)?;
-    let attempt = Attempt { target, old, ctx };
-    CHAIN
-        .iter()
-        .try_for_each(|(_, plugin)| plugin(&attempt, value))
+    CHAIN.iter().try_for_each(|(name, plugin)| {
+        let verdict = plugin(&Attempt { target, old, ctx }, value);
+        ctx.observer.admitted(name, verdict.is_err());
+        verdict
+    })
 }
 
 /// Runs what judges deletes.

@@ -119,6 +119,9 @@ pub(crate) fn validate(
         // The rest is as it was stored, and no kind has rules about its status alone.
         (strategy.validate)(new, &mut errors);
     }
+    if old.is_none() {
+        (strategy.validate_new)(new, &mut errors);
+    }
     if let Some(old) = old {
         let sub = target.request.subresource.as_str();
         let own = strategy.validate_parts.iter().find(|(p, _)| *p == sub);

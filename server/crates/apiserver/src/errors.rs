@@ -163,6 +163,44 @@ impl Errors {
         );
     }
 
+    /// The list has more than `max` items.
+    pub(crate) fn too_many(&mut self, path: &Path<'_>, len: usize, max: usize) {
+        if len > max {
+            let noun = if max == 1 { "item" } else { "items" };
+            self.push(
+                "FieldValueTooMany",
+                path,
+                format!("Too many: {len}: must have at most {max} {noun}"),
+            );
+        }
+    }
+
+    /// A string for which `check` has an objection.
+    pub(crate) fn checked(
+        &mut self,
+        path: &Path<'_>,
+        value: &str,
+        check: impl Fn(&str) -> Option<String>,
+    ) {
+        if let Some(why) = check(value) {
+            self.invalid(path, value, &why);
+        }
+    }
+
+    /// The same for a string that must be there.
+    pub(crate) fn named(
+        &mut self,
+        path: &Path<'_>,
+        value: &str,
+        check: impl Fn(&str) -> Option<String>,
+    ) {
+        if value.is_empty() {
+            self.required(path, "");
+        } else {
+            self.checked(path, value, check);
+        }
+    }
+
     /// The field differs from `old` though it must not.
     pub(crate) fn immutable(&mut self, path: &Path<'_>, new: Option<&Value>, old: Option<&Value>) {
         if new != old {

@@ -308,6 +308,32 @@ pub(crate) fn label_value(value: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with a label that must begin with a letter (`content.IsDNS1035Label`).
+pub(crate) fn dns1035_label(name: &str) -> Option<String> {
+    const WHY: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
+        alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
+        validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+    if name.len() > 63 {
+        return Some("must be no more than 63 bytes".into());
+    }
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+    (!begins || shared::name::dns_label(name).is_some()).then(|| WHY.into())
+}
+
+/// What is wrong with a domain and a path, `example.com/a/b` (`validation.IsDomainPrefixedPath`).
+pub(crate) fn domain_prefixed_path(name: &str) -> Option<String> {
+    let Some((domain, path)) = name
+        .split_once('/')
+        .filter(|(d, p)| !d.is_empty() && !p.is_empty())
+    else {
+        return Some("must be a domain-prefixed path (such as \"acme.io/foo\")".into());
+    };
+    const PATH: &str =
+        "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+    let legal = |c: u8| c.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&c);
+    dns_subdomain(domain).or_else(|| (!path.bytes().all(legal)).then(|| PATH.into()))
+}
+
 /// Names of objects that may hold nearly everything but what would break a path (RBAC).
 pub(crate) fn path_segment(name: &str) -> Option<String> {
     if name == "." || name == ".." {

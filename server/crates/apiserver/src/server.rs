@@ -110,6 +110,9 @@ impl Phase {
 pub trait Observer {
     /// The request enters a phase.
     fn enter(&mut self, phase: Phase);
+
+    /// A plugin of the admission chain has done its part, and refused the request or not.
+    fn admitted(&mut self, _plugin: &'static str, _is_rejected: bool) {}
 }
 
 /// An observer that does not care.

@@ -2,10 +2,16 @@
 //!
 //! A kind without a row here is served with metadata rules and schema checks only.
 
+mod admission;
+mod autoscaler;
 mod cluster;
 mod config;
 mod container;
+mod device;
+mod endpoints;
+mod event;
 mod extension;
+mod flow;
 mod limits;
 mod more_rows;
 mod network;
@@ -16,6 +22,7 @@ mod pod_update;
 mod rbac;
 mod rows;
 mod service;
+mod signing;
 mod status;
 mod storage;
 mod volume;
@@ -66,6 +73,8 @@ pub(crate) struct Strategy {
     pub(crate) prepare_status: fn(&mut Value, &Value, Millis),
     /// Checks an object.
     pub(crate) validate: fn(&Value, &mut Errors),
+    /// Checks what holds for new objects only, after `validate`.
+    pub(crate) validate_new: fn(&Value, &mut Errors),
     /// Checks a new state of an object against the old one.
     pub(crate) validate_update: ValidateUpdate,
     /// Whether a delete answers with the object instead of a `Status`.
@@ -95,6 +104,7 @@ const BASE: Strategy = Strategy {
     prepare_update: |_, _| {},
     prepare_status: |_, _, _| {},
     validate: |_, _| {},
+    validate_new: |_, _| {},
     validate_update: |_, _, _| {},
     returns_deleted: false,
     create_on_update: false,

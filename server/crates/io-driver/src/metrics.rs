@@ -39,6 +39,7 @@ pub struct Metrics {
     authentications: Family<labels::Attempt, Counter>,
     decisions: Family<labels::Decision, Counter>,
     admissions: Histograms<labels::Admission>,
+    plugins: Histograms<labels::Plugin>,
     commits: Histograms<labels::Operation>,
     commit_counts: Family<labels::Operation, Counter>,
     watch_events: Family<labels::Watched, Counter>,
@@ -107,6 +108,7 @@ impl Default for Metrics {
             authentications: Family::default(),
             decisions: Family::default(),
             admissions: Family::new_with_constructor(latency),
+            plugins: Family::new_with_constructor(latency),
             commits: Family::new_with_constructor(latency),
             commit_counts: Family::default(),
             watch_events: Family::default(),
@@ -198,6 +200,12 @@ impl Metrics {
             "Time that admission took",
             Unit::Seconds,
             self.admissions.clone(),
+        );
+        r.register_with_unit(
+            "apiserver_admission_controller_admission_duration",
+            "Time that each plugin of admission took",
+            Unit::Seconds,
+            self.plugins.clone(),
         );
         self
     }
@@ -314,12 +322,22 @@ impl Metrics {
 
     /// Notes how long admission took and whether it refused.
     pub fn admitted(&self, request: &Request, duration_us: u64, is_rejected: bool) {
-        let labels = labels::Admission {
-            r#type: "admit",
-            operation: labels::operation(request),
-            rejected: if is_rejected { "true" } else { "false" },
-        };
+        let labels = labels::Admission::of(request, is_rejected);
         self.admissions
+            .get_or_create(&labels)
+            .observe(duration_us as f64 / 1e6);
+    }
+
+    /// The same for one plugin of the chain.
+    pub fn admitted_by(
+        &self,
+        plugin: &'static str,
+        request: &Request,
+        duration_us: u64,
+        is_rejected: bool,
+    ) {
+        let labels = labels::Plugin::of(plugin, request, is_rejected);
+        self.plugins
             .get_or_create(&labels)
             .observe(duration_us as f64 / 1e6);
     }
@@ -436,6 +454,30 @@ fn level(value: u64) -> i64 {
 mod tests {
     use super::*;
 
+    /// What the original answers whatever is accepted, as recorded from it.
+    const RECORDED_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
+    #[test]
+    fn the_format_is_the_originals_whatever_is_accepted() {
+        for accept in [
+            "*/*",
+            "application/json",
+            "application/yaml",
+            "application/vnd.kubernetes.protobuf",
+            "text/html",
+            "image/png",
+            "application/json;as=Table;v=v1;g=meta.k8s.io",
+            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+            "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+            "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+            "application/cbor",
+        ] {
+            let (_, format) = Metrics::default().text(accept).unwrap();
+            assert_eq!(format, RECORDED_FORMAT, "{accept}");
+        }
+    }
+
     #[test]
     fn requests_are_counted_under_the_originals_names() {
         let metrics = Metrics::default();
@@ -453,13 +495,14 @@ mod tests {
         let create = Request::create(pods, serde_json::json!({}));
         metrics.committed(&create, 700, shared::Revision(9));
         metrics.admitted(&create, 20, true);
+        metrics.admitted_by("LimitRanger", &create, 5, false);
         metrics.decided("system:node:a", false);
         metrics.authenticated(false);
         metrics.in_flight(true, 1);
         let lasting = metrics.long_running(&request);
         drop(metrics.long_running(&request));
         let (text, format) = metrics.text("").unwrap();
-        assert!(format.starts_with("text/plain; version=0.0.4"));
+        assert_eq!(format, RECORDED_FORMAT);
         drop(lasting);
         for line in [
             r#"apiserver_request_total{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver",dry_run="",code="200"} 100"#,
@@ -468,6 +511,7 @@ mod tests {
             r#"apiserver_response_sizes_sum{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver"} 50000"#,
             r#"apiserver_longrunning_requests{verb="LIST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver"} 1"#,
             r#"apiserver_admission_step_admission_duration_seconds_count{type="admit",operation="CREATE",rejected="true"} 1"#,
+            r#"apiserver_admission_controller_admission_duration_seconds_count{name="LimitRanger",type="admit",operation="CREATE",rejected="false"} 1"#,
             r#"apiserver_authorization_decisions_total{type="Node",decision="denied"} 1"#,
             "# TYPE process_cpu_seconds_total counter",
             r#"apiserver_current_inflight_requests{request_kind="mutating"} 1"#,

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use shared::Millis;
 
+use super::pod_check::containers::validate_resources;
+use super::pod_check::validate_tolerations;
 use crate::errors::{Errors, Path};
+use crate::meta::validate_labels;
 use crate::value::{as_object, default_text, default_to, empty, field, int, items, object, text};
 
 /// The highest priority that users may give (`HighestUserDefinablePriority`).
@@ -114,6 +117,21 @@ pub(super) fn validate_runtime_class(class: &Value, errors: &mut Errors) {
     if let Some(why) = shared::name::dns_label(handler) {
         errors.invalid(&Path::new("handler"), handler, &why);
     }
+    let overhead = Path::new("overhead");
+    let limits = class.pointer("/overhead/podFixed").cloned();
+    let resources = json!({"limits": limits.unwrap_or_else(empty)});
+    validate_resources(&resources, &overhead, errors);
+    let scheduling = Path::new("scheduling");
+    validate_labels(
+        class.pointer("/scheduling/nodeSelector"),
+        &scheduling.field("nodeSelector"),
+        errors,
+    );
+    validate_tolerations(
+        items(class, "/scheduling/tolerations"),
+        &scheduling.field("tolerations"),
+        errors,
+    );
 }
 
 pub(super) fn validate_runtime_class_update(new: &Value, old: &Value, errors: &mut Errors) {

@@ -1,4 +1,4 @@
-//! ConfigMaps, Secrets, Events and Leases.
+//! ConfigMaps, Secrets and Leases.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -139,25 +139,6 @@ pub(super) fn validate_secret_update(new: &Value, old: &Value, errors: &mut Erro
     }
 }
 
-pub(super) fn validate_event(event: &Value, errors: &mut Errors) {
-    let (own, about) = (
-        text(event, "/metadata/namespace"),
-        text(event, "/involvedObject/namespace"),
-    );
-    let matches = if about.is_empty() {
-        matches!(own, "default" | "kube-system" | "")
-    } else {
-        own == about
-    };
-    if !matches {
-        errors.invalid(
-            &Path::new("involvedObject.namespace"),
-            about,
-            "does not match event.namespace",
-        );
-    }
-}
-
 pub(super) fn validate_lease(lease: &Value, errors: &mut Errors) {
     let spec = Path::new("spec");
     for (name, min, why) in [
@@ -167,5 +148,20 @@ pub(super) fn validate_lease(lease: &Value, errors: &mut Errors) {
         if let Some(value) = int(lease, &format!("/spec/{name}")).filter(|v| *v < min) {
             errors.invalid(&spec.field(name), value, why);
         }
+    }
+    let strategy = text(lease, "/spec/strategy");
+    // The original names the field twice.
+    let at = spec.field("strategy");
+    let at = at.field("strategy");
+    if strategy.contains('/') {
+        errors.checked(&at, strategy, crate::meta::qualified_name);
+    } else if lease.pointer("/spec/strategy").is_some() {
+        errors.one_of(&at, strategy, &["OldestEmulationVersion"]);
+    }
+    if !text(lease, "/spec/preferredHolder").is_empty() && strategy.is_empty() {
+        errors.forbidden(
+            &spec.field("preferredHolder"),
+            "may only be specified if `strategy` is defined",
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use super::rows::{UPSERT, WITH_GENERATION};
 use super::{
-    BASE, Generation, Strategy, cluster, config, extension, rbac, reset_status, storage, workload,
+    BASE, Generation, Strategy, admission, autoscaler, cluster, config, device, extension, flow,
+    rbac, reset_status, signing, storage, workload,
 };
 use crate::meta::path_segment;
 
@@ -141,7 +142,8 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
         Strategy {
             defaults: workload::old_autoscaler_defaults,
             prepare_create: workload::old_autoscaler_status,
-            validate: workload::validate_autoscaler,
+            validate_parts: &[("status", autoscaler::validate_status)],
+            validate: autoscaler::validate,
             ..BASE
         },
     ),
@@ -151,6 +153,7 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
         Strategy {
             requires_version: true,
             check_name: path_segment,
+            defaults: extension::api_service_defaults,
             prepare_create: extension::api_service_prepare,
             validate: extension::validate_api_service,
             ..BASE
@@ -162,10 +165,12 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
         Strategy {
             check_name: path_segment,
             prepare_create: reset_status,
-            prepare_status: extension::signing_request_conditions,
-            validate: extension::validate_signing_request,
-            validate_update: extension::validate_signing_request_update,
-            fill_in: extension::name_creator,
+            prepare_update: signing::prepare_update,
+            prepare_status: signing::prepare_status,
+            validate: signing::validate,
+            validate_update: signing::validate_update,
+            validate_parts: &[("status", signing::validate_status)],
+            fill_in: signing::name_creator,
             ..BASE
         },
     ),
@@ -176,7 +181,7 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
             requires_version: true,
             generation: Generation::Everything,
             defaults: extension::validating_webhooks,
-            validate: extension::validate_webhooks,
+            validate: admission::validate_webhooks,
             ..BASE
         },
     ),
@@ -187,7 +192,7 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
             requires_version: true,
             generation: Generation::Everything,
             defaults: extension::mutating_webhooks,
-            validate: extension::validate_webhooks,
+            validate: admission::validate_webhooks,
             ..BASE
         },
     ),
@@ -198,6 +203,8 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
             requires_version: true,
             defaults: extension::policy_defaults,
             prepare_create: reset_status,
+            validate: admission::validate_validating,
+            validate_parts: &[("status", admission::validate_policy_status)],
             ..WITH_GENERATION
         },
     ),
@@ -207,24 +214,34 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
         Strategy {
             requires_version: true,
             defaults: extension::policy_defaults,
+            validate: admission::validate_mutating,
             ..WITH_GENERATION
         },
     ),
     (
         "admissionregistration.k8s.io",
         "validatingadmissionpolicybindings",
-        POLICY_BINDING,
+        Strategy {
+            validate: admission::validate_binding,
+            ..POLICY_BINDING
+        },
     ),
     (
         "admissionregistration.k8s.io",
         "mutatingadmissionpolicybindings",
-        POLICY_BINDING,
+        Strategy {
+            validate: admission::validate_mutating_binding,
+            ..POLICY_BINDING
+        },
     ),
     (
         "resource.k8s.io",
         "resourceclaims",
         Strategy {
             prepare_create: reset_status,
+            defaults: device::claim_defaults,
+            validate_new: device::validate_claim,
+            validate_parts: &[("status", device::validate_claim_status)],
             validate_update: extension::spec_is_immutable,
             ..BASE
         },
@@ -233,20 +250,39 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
         "resource.k8s.io",
         "resourceclaimtemplates",
         Strategy {
+            defaults: device::template_defaults,
+            validate_new: device::validate_template,
             validate_update: extension::spec_is_immutable,
             ..BASE
         },
     ),
-    ("resource.k8s.io", "deviceclasses", WITH_GENERATION),
-    ("resource.k8s.io", "resourceslices", WITH_GENERATION),
+    (
+        "resource.k8s.io",
+        "deviceclasses",
+        Strategy {
+            validate: device::validate_class,
+            ..WITH_GENERATION
+        },
+    ),
+    (
+        "resource.k8s.io",
+        "resourceslices",
+        Strategy {
+            validate: device::validate_slice,
+            validate_update: device::validate_slice_update,
+            ..WITH_GENERATION
+        },
+    ),
     (
         "flowcontrol.apiserver.k8s.io",
         "flowschemas",
         Strategy {
-            defaults: extension::flow_schema_defaults,
+            defaults: flow::schema_defaults,
             prepare_create: reset_status,
-            fill_in: extension::flow_schema_condition,
-            validate: extension::validate_flow_schema,
+            fill_in: flow::schema_condition,
+            validate: flow::validate_schema,
+            validate_update: flow::validate_update,
+            validate_parts: &[("status", flow::validate_status)],
             ..WITH_GENERATION
         },
     ),
@@ -254,9 +290,11 @@ pub(super) static ABOUT: &[(&str, &str, Strategy)] = &[
         "flowcontrol.apiserver.k8s.io",
         "prioritylevelconfigurations",
         Strategy {
-            defaults: extension::priority_level_defaults,
+            defaults: flow::level_defaults,
             prepare_create: reset_status,
-            validate: extension::validate_priority_level,
+            validate: flow::validate_level,
+            validate_update: flow::validate_update,
+            validate_parts: &[("status", flow::validate_status)],
             ..WITH_GENERATION
         },
     ),

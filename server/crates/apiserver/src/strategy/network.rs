@@ -1,65 +1,18 @@
-//! Endpoints, EndpointSlices, Ingresses and NetworkPolicies.
+//! Ingresses, NetworkPolicies and the cluster's address ranges.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use shared::Millis;
+use shared::name::{dns_label, dns_subdomain};
 
 use super::pod_check::containers::{port_name, validate_port};
 use super::pod_check::validate_selector;
 use crate::errors::{Errors, Path};
-use crate::value::{as_object, default_text, default_to, each, empty, field, items, object, text};
-
-/// The most endpoints in one slice (`discovery/validation`).
-const MAX_SLICE_ENDPOINTS: usize = 1000;
-/// The most ports in one slice.
-const MAX_SLICE_PORTS: usize = 100;
-const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
-
-pub(super) fn endpoints_defaults(value: &mut Value) {
-    each(as_object(value), "subsets", |subset| {
-        each(subset, "ports", |port| {
-            default_text(port, "protocol", "TCP")
-        });
-    });
-}
-
-pub(super) fn validate_endpoints(endpoints: &Value, errors: &mut Errors) {
-    let subsets = Path::new("subsets");
-    for (i, subset) in items(endpoints, "/subsets").iter().enumerate() {
-        let at = subsets.index(i);
-        if items(subset, "/addresses").is_empty() && items(subset, "/notReadyAddresses").is_empty()
-        {
-            errors.required(&at, "must specify `addresses` or `notReadyAddresses`");
-        }
-        for list in ["addresses", "notReadyAddresses"] {
-            let here = at.field(list);
-            for (j, address) in items(subset, &format!("/{list}")).iter().enumerate() {
-                let item = here.index(j);
-                check_ip(field(address, "ip"), &item.field("ip"), errors);
-            }
-        }
-        let ports = at.field("ports");
-        for (j, port) in items(subset, "/ports").iter().enumerate() {
-            let item = ports.index(j);
-            errors.port(
-                &item.field("port"),
-                port.get("port").and_then(Value::as_i64).unwrap_or(0),
-            );
-            errors.one_of(&item.field("protocol"), field(port, "protocol"), PROTOCOLS);
-        }
-    }
-}
-
-fn check_ip(ip: &str, path: &Path<'_>, errors: &mut Errors) {
-    if ip.parse::<IpAddr>().is_err() {
-        errors.invalid(
-            path,
-            ip,
-            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        );
-    }
-}
+use crate::meta::{domain_prefixed_path, path_segment};
+use crate::value::{
+    as_object, default_text, default_to, each, empty, field, int, items, object, text,
+};
 
 /// The name of an IPAddress is the address.
 pub(super) fn ip_name(name: &str) -> Option<String> {
@@ -67,77 +20,6 @@ pub(super) fn ip_name(name: &str) -> Option<String> {
         .parse::<IpAddr>()
         .is_ok_and(|ip| ip.to_string() == name);
     (!is_canonical).then(|| "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into())
-}
-
-pub(super) fn slice_defaults(value: &mut Value) {
-    each(as_object(value), "ports", |port| {
-        default_to(port, "name", "");
-        default_text(port, "protocol", "TCP");
-    });
-    each(as_object(value), "endpoints", |endpoint| {
-        default_to(endpoint, "conditions", empty())
-    });
-}
-
-pub(super) fn validate_slice(slice: &Value, errors: &mut Errors) {
-    let kind = field(slice, "addressType");
-    if kind.is_empty() {
-        errors.required(&Path::new("addressType"), "");
-    } else {
-        errors.one_of(&Path::new("addressType"), kind, &["FQDN", "IPv4", "IPv6"]);
-    }
-    let (endpoints, ports) = (Path::new("endpoints"), Path::new("ports"));
-    let list = items(slice, "/endpoints");
-    if list.len() > MAX_SLICE_ENDPOINTS {
-        errors.invalid(
-            &endpoints,
-            list.len(),
-            &format!("must have at most {MAX_SLICE_ENDPOINTS} items"),
-        );
-    }
-    for (i, endpoint) in list.iter().enumerate() {
-        let at = endpoints.index(i);
-        let at = at.field("addresses");
-        let addresses = items(endpoint, "/addresses");
-        if addresses.is_empty() {
-            errors.required(&at, "must contain at least 1 address");
-        }
-        for (j, address) in addresses.iter().filter_map(Value::as_str).enumerate() {
-            if kind == "IPv4" && address.parse::<Ipv4Addr>().is_err() {
-                errors.invalid(&at.index(j), address, "must be a valid IPv4 address");
-            }
-        }
-    }
-    let list = items(slice, "/ports");
-    if list.len() > MAX_SLICE_PORTS {
-        errors.invalid(
-            &ports,
-            list.len(),
-            &format!("must have at most {MAX_SLICE_PORTS} items"),
-        );
-    }
-    let mut names = std::collections::BTreeSet::new();
-    for (i, port) in list.iter().enumerate() {
-        let (at, name) = (ports.index(i), field(port, "name"));
-        if let Some(why) = Some(name)
-            .filter(|n| !n.is_empty())
-            .and_then(shared::name::dns_label)
-        {
-            errors.invalid(&at.field("name"), name, &why);
-        }
-        if !names.insert(name) {
-            errors.duplicate(&at.field("name"), name);
-        }
-        errors.one_of(&at.field("protocol"), field(port, "protocol"), PROTOCOLS);
-    }
-}
-
-pub(super) fn validate_slice_update(new: &Value, old: &Value, errors: &mut Errors) {
-    errors.immutable(
-        &Path::new("addressType"),
-        new.get("addressType"),
-        old.get("addressType"),
-    );
 }
 
 pub(super) fn load_balancer_status(value: &mut Value, _now: Millis) {
@@ -161,19 +43,71 @@ pub(super) fn validate_ingress(ingress: &Value, errors: &mut Errors) {
     let base = spec.field("rules");
     for (i, rule) in rules.iter().enumerate() {
         let at = base.index(i);
-        let host = field(rule, "host");
-        let bare = host.strip_prefix("*.").unwrap_or(host);
-        if let Some(why) = Some(bare)
-            .filter(|h| !h.is_empty())
-            .and_then(shared::name::dns_subdomain)
-        {
-            errors.invalid(&at.field("host"), host, &why);
-        }
+        check_host(field(rule, "host"), &at.field("host"), errors);
         let http = at.field("http");
         let paths = http.field("paths");
+        if rule.get("http").is_some() && items(rule, "/http/paths").is_empty() {
+            errors.required(&paths, "");
+        }
         for (j, path) in items(rule, "/http/paths").iter().enumerate() {
             validate_path(path, &paths.index(j), errors);
         }
+    }
+    validate_tls(ingress, &spec.field("tls"), errors);
+    if let Some(class) = ingress.pointer("/spec/ingressClassName") {
+        let class = class.as_str().unwrap_or_default();
+        errors.checked(&spec.field("ingressClassName"), class, dns_subdomain);
+    }
+}
+
+/// A name, or one with a star in place of its first label; none when it is empty.
+fn check_host(host: &str, path: &Path<'_>, errors: &mut Errors) {
+    if host.is_empty() {
+        return;
+    }
+    if host.parse::<IpAddr>().is_ok() {
+        errors.invalid(path, host, "must be a DNS name, not an IP address");
+    }
+    if !host.contains('*') {
+        return errors.checked(path, host, dns_subdomain);
+    }
+    let tail = host.strip_prefix("*.");
+    if tail.is_none_or(|tail| dns_subdomain(tail).is_some()) {
+        let why = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+        errors.invalid(path, host, why);
+    }
+}
+
+fn validate_tls(ingress: &Value, path: &Path<'_>, errors: &mut Errors) {
+    for (i, tls) in items(ingress, "/spec/tls").iter().enumerate() {
+        let at = path.index(i);
+        let hosts = at.field("hosts");
+        for (j, host) in items(tls, "/hosts").iter().enumerate() {
+            let host = host.as_str().unwrap_or_default();
+            if host.contains('*') {
+                check_host(host, &hosts.index(j), errors);
+            } else {
+                errors.checked(&hosts.index(j), host, dns_subdomain);
+            }
+        }
+        let secret = field(tls, "secretName");
+        if !secret.is_empty() {
+            errors.checked(&at.field("secretName"), secret, dns_subdomain);
+        }
+    }
+}
+
+/// A new Ingress names its class once.
+pub(super) fn validate_new_ingress(ingress: &Value, errors: &mut Errors) {
+    const ANNOTATION: &str = "kubernetes.io/ingress.class";
+    let annotation = ingress.pointer("/metadata/annotations/kubernetes.io~1ingress.class");
+    let class = ingress.pointer("/spec/ingressClassName");
+    if let (Some(old), Some(new)) = (annotation.and_then(Value::as_str), class)
+        && new != old
+    {
+        let annotations = Path::new("annotations");
+        let why = "must match `ingressClassName` when both are specified";
+        errors.invalid(&annotations.field(ANNOTATION), old, why);
     }
 }
 
@@ -193,6 +127,10 @@ fn validate_path(path: &Value, at: &Path<'_>, errors: &mut Errors) {
                     text,
                     &format!("must not contain '{bad}'"),
                 );
+            }
+            for bad in ["/..", "/."].into_iter().filter(|bad| text.ends_with(bad)) {
+                let why = format!("cannot end with '{bad}'");
+                errors.invalid(&at.field("path"), text, &why);
             }
         }
         "ImplementationSpecific" if !text.is_empty() && !text.starts_with('/') => {
@@ -220,19 +158,17 @@ fn validate_backend(backend: &Value, at: &Path<'_>, errors: &mut Errors) {
         }
         (Some(service), None) => {
             let here = at.field("service");
-            if field(service, "name").is_empty() {
-                errors.required(&here.field("name"), "");
-            }
+            errors.named(&here.field("name"), field(service, "name"), dns_label);
             let port = here.field("port");
             let (name, number) = (
                 text(service, "/port/name"),
                 service.pointer("/port/number").and_then(Value::as_i64),
             );
             match (name, number.unwrap_or(0)) {
-                ("", 0) => errors.required(&port, "port name or number is required"),
+                ("", 0) => errors.required(at, "port name or number is required"),
                 ("", number) => errors.port(&port.field("number"), number),
                 (_, n) if n != 0 => {
-                    errors.invalid(&port, "", "cannot set both port name & port number")
+                    errors.invalid(at, "", "cannot set both port name & port number")
                 }
                 (name, _) => {
                     if let Some(why) = port_name(name) {
@@ -241,17 +177,49 @@ fn validate_backend(backend: &Value, at: &Path<'_>, errors: &mut Errors) {
                 }
             }
         }
-        (None, Some(_)) => {}
-        (None, None) => errors.required(
-            &at.field("service"),
-            "either a service or a resource must be given",
-        ),
+        (None, Some(resource)) => validate_reference(resource, &at.field("resource"), errors),
+        (None, None) => errors.invalid(at, "", "resource or service backend is required"),
     }
 }
 
+/// The longest name of an ingress controller, in bytes.
+const MAX_CONTROLLER_BYTES: usize = 250;
+
 pub(super) fn validate_ingress_class(class: &Value, errors: &mut Errors) {
-    if text(class, "/spec/controller").is_empty() {
-        errors.required(&Path::new("spec").field("controller"), "");
+    let spec = Path::new("spec");
+    let (path, controller) = (spec.field("controller"), text(class, "/spec/controller"));
+    if controller.len() > MAX_CONTROLLER_BYTES {
+        errors.too_long(&path, MAX_CONTROLLER_BYTES);
+    }
+    errors.named(&path, controller, domain_prefixed_path);
+    let Some(parameters) = class.pointer("/spec/parameters") else {
+        return;
+    };
+    let path = spec.field("parameters");
+    validate_reference(parameters, &path, errors);
+    let (namespace, at) = (parameters.get("namespace"), path.field("namespace"));
+    match (field(parameters, "scope"), namespace) {
+        ("Namespace", None) => {
+            errors.required(&at, "`parameters.scope` is set to 'Namespace'");
+        }
+        ("Namespace", Some(name)) => {
+            errors.checked(&at, name.as_str().unwrap_or_default(), dns_label);
+        }
+        ("Cluster", Some(_)) => {
+            errors.forbidden(&at, "`parameters.scope` is set to 'Cluster'");
+        }
+        ("Cluster", None) => {}
+        (other, _) => errors.one_of(&path.field("scope"), other, &["Cluster", "Namespace"]),
+    }
+}
+
+/// `apiGroup`, `kind` and `name` of an object in the same namespace.
+fn validate_reference(reference: &Value, path: &Path<'_>, errors: &mut Errors) {
+    if let Some(group) = reference.get("apiGroup").and_then(Value::as_str) {
+        errors.checked(&path.field("apiGroup"), group, dns_subdomain);
+    }
+    for name in ["kind", "name"] {
+        errors.named(&path.field(name), field(reference, name), path_segment);
     }
 }
 
@@ -297,10 +265,7 @@ pub(super) fn validate_policy(policy: &Value, errors: &mut Errors) {
             let ports = at.field("ports");
             for (j, port) in items(rule, "/ports").iter().enumerate() {
                 let here = ports.index(j);
-                errors.one_of(&here.field("protocol"), field(port, "protocol"), PROTOCOLS);
-                if port.get("port").is_some() {
-                    validate_port(port.get("port"), &here.field("port"), errors);
-                }
+                validate_policy_port(port, &here, errors);
             }
             let list = at.field(peers);
             for (j, peer) in items(rule, &format!("/{peers}")).iter().enumerate() {
@@ -308,13 +273,43 @@ pub(super) fn validate_policy(policy: &Value, errors: &mut Errors) {
             }
         }
     }
-    let types = spec.field("policyTypes");
-    for (i, kind) in items(policy, "/spec/policyTypes")
-        .iter()
-        .filter_map(Value::as_str)
-        .enumerate()
-    {
-        errors.one_of(&types.index(i), kind, &["Egress", "Ingress"]);
+    let path = spec.field("policyTypes");
+    let types = items(policy, "/spec/policyTypes");
+    if types.len() > 2 {
+        let why = "may not specify more than two policyTypes";
+        return errors.invalid(&path, types.to_vec(), why);
+    }
+    for (i, kind) in types.iter().filter_map(Value::as_str).enumerate() {
+        errors.one_of(&path.index(i), kind, &["Ingress", "Egress"]);
+    }
+}
+
+fn validate_policy_port(port: &Value, path: &Path<'_>, errors: &mut Errors) {
+    errors.one_of(
+        &path.field("protocol"),
+        field(port, "protocol"),
+        &["TCP", "UDP", "SCTP"],
+    );
+    let (end, at) = (int(port, "/endPort"), path.field("endPort"));
+    match (port.get("port"), end) {
+        (None, Some(end)) => errors.invalid(
+            &at,
+            end,
+            "may not be specified when `port` is not specified",
+        ),
+        (Some(Value::String(_)), Some(end)) => {
+            errors.invalid(&at, end, "may not be specified when `port` is non-numeric")
+        }
+        _ => {}
+    }
+    if port.get("port").is_some() {
+        validate_port(port.get("port"), &path.field("port"), errors);
+    }
+    if let (Some(first), Some(end)) = (int(port, "/port"), end) {
+        if end < first {
+            errors.invalid(&at, end, "must be greater than or equal to `port`");
+        }
+        errors.port(&at, end);
     }
 }
 
@@ -325,16 +320,7 @@ fn validate_peer(peer: &Value, at: &Path<'_>, errors: &mut Errors) {
         (None, false) => errors.required(at, "must specify a peer"),
         (Some(_), true) => errors.forbidden(at, "may not specify both ipBlock and another peer"),
         (Some(block), false) => {
-            let here = at.field("ipBlock");
-            check_cidr(field(block, "cidr"), &here.field("cidr"), errors);
-            let except = here.field("except");
-            for (i, cidr) in items(block, "/except")
-                .iter()
-                .filter_map(Value::as_str)
-                .enumerate()
-            {
-                check_cidr(cidr, &except.index(i), errors);
-            }
+            validate_block(block, &at.field("ipBlock"), errors);
         }
         (None, true) => {
             for name in ["podSelector", "namespaceSelector"] {
@@ -344,15 +330,50 @@ fn validate_peer(peer: &Value, at: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn check_cidr(cidr: &str, path: &Path<'_>, errors: &mut Errors) {
-    let is_cidr = cidr.split_once('/').is_some_and(|(ip, bits)| {
-        match (ip.parse::<IpAddr>(), bits.parse::<u8>()) {
-            (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
-            (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
-            _ => false,
+fn validate_block(block: &Value, path: &Path<'_>, errors: &mut Errors) {
+    let cidr = field(block, "cidr");
+    if cidr.is_empty() {
+        return errors.required(&path.field("cidr"), "");
+    }
+    check_cidr(cidr, &path.field("cidr"), errors);
+    let Some(whole) = parse_cidr(cidr) else {
+        return;
+    };
+    let list = path.field("except");
+    let excepted = items(block, "/except").iter().filter_map(Value::as_str);
+    for (i, except) in excepted.enumerate() {
+        let at = list.index(i);
+        check_cidr(except, &at, errors);
+        if parse_cidr(except).is_some_and(|part| !is_strict_subset(part, whole)) {
+            errors.invalid(&at, except, "must be a strict subset of `cidr`");
         }
-    });
-    if !is_cidr {
+    }
+}
+
+fn is_strict_subset((part, longer): (IpAddr, u32), (whole, shorter): (IpAddr, u32)) -> bool {
+    let same = match (part, whole) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let differing = a.to_bits() ^ b.to_bits();
+            differing.checked_shr(32 - shorter).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            let differing = a.to_bits() ^ b.to_bits();
+            differing.checked_shr(128 - shorter).unwrap_or(0) == 0
+        }
+        _ => false,
+    };
+    same && longer > shorter
+}
+
+/// The address and the length of the prefix; `None` for what is no range.
+fn parse_cidr(cidr: &str) -> Option<(IpAddr, u32)> {
+    let (ip, bits) = cidr.split_once('/')?;
+    let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
+    (bits <= if ip.is_ipv4() { 32 } else { 128 }).then_some((ip, bits))
+}
+
+fn check_cidr(cidr: &str, path: &Path<'_>, errors: &mut Errors) {
+    if parse_cidr(cidr).is_none() {
         errors.invalid(
             path,
             cidr,
@@ -405,15 +426,34 @@ pub(super) fn validate_service_cidr(range: &Value, errors: &mut Errors) {
     for (i, cidr) in cidrs.iter().filter_map(Value::as_str).enumerate() {
         check_cidr(cidr, &path.index(i), errors);
     }
+    let family = |cidr: &Value| {
+        cidr.as_str()
+            .and_then(parse_cidr)
+            .map(|(ip, _)| ip.is_ipv4())
+    };
+    if let [first, second] = cidrs
+        && family(first).is_some()
+        && family(first) == family(second)
+    {
+        let why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64";
+        errors.invalid(&path, cidrs.to_vec(), why);
+    }
 }
 
+/// Ranges stay; one of the other family may be added.
 pub(super) fn validate_service_cidr_update(new: &Value, old: &Value, errors: &mut Errors) {
-    let cidrs = |range: &Value| range.pointer("/spec/cidrs").cloned();
-    errors.immutable(
-        &Path::new("spec").field("cidrs"),
-        cidrs(new).as_ref(),
-        cidrs(old).as_ref(),
-    );
+    const WHY: &str = "field is immutable";
+    let spec = Path::new("spec");
+    let path = spec.field("cidrs");
+    let (before, after) = (items(old, "/spec/cidrs"), items(new, "/spec/cidrs"));
+    if after.len() != before.len() && (before.len(), after.len()) != (1, 2) {
+        return errors.invalid(&path, after.to_vec(), WHY);
+    }
+    for (i, (was, is)) in before.iter().zip(after).enumerate() {
+        if was != is {
+            errors.invalid(&path.index(i), is.clone(), WHY);
+        }
+    }
 }
 
 pub(super) fn validate_ip_address(address: &Value, errors: &mut Errors) {
@@ -422,11 +462,15 @@ pub(super) fn validate_ip_address(address: &Value, errors: &mut Errors) {
     match address.pointer("/spec/parentRef") {
         None => errors.required(&parent, ""),
         Some(reference) => {
-            for name in ["resource", "name"] {
-                if field(reference, name).is_empty() {
-                    errors.required(&parent.field(name), "");
-                }
+            let group = field(reference, "group");
+            if !group.is_empty() {
+                errors.checked(&parent.field("group"), group, dns_subdomain);
             }
+            for name in ["resource", "name"] {
+                errors.named(&parent.field(name), field(reference, name), path_segment);
+            }
+            let namespace = field(reference, "namespace");
+            errors.checked(&parent.field("namespace"), namespace, path_segment);
         }
     }
 }

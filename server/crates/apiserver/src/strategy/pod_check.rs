@@ -12,7 +12,7 @@ use shared::name::{dns_label, dns_subdomain};
 
 use super::volume;
 use crate::errors::{Errors, Path};
-use crate::meta::{qualified_name, validate_labels};
+use crate::meta::{label_value, qualified_name, validate_labels};
 use crate::value::{field, flag, int, items, text};
 
 const MAX_INT32: i64 = i32::MAX as i64;
@@ -133,7 +133,7 @@ fn validate_names(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn validate_tolerations(tolerations: &[Value], path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn validate_tolerations(tolerations: &[Value], path: &Path<'_>, errors: &mut Errors) {
     for (i, toleration) in tolerations.iter().enumerate() {
         let at = path.index(i);
         let (key, operator) = (field(toleration, "key"), field(toleration, "operator"));
@@ -157,7 +157,7 @@ fn validate_tolerations(tolerations: &[Value], path: &Path<'_>, errors: &mut Err
         }
         match operator {
             "Equal" | "" => {
-                if let Some(why) = crate::meta::label_value(value) {
+                if let Some(why) = label_value(value) {
                     errors.invalid(&at.field("operator"), value, &why);
                 }
             }
@@ -301,8 +301,11 @@ pub(super) fn validate_selector(selector: Option<&Value>, path: &Path<'_>, error
                 "not a valid selector operator",
             ),
         }
-        if let Some(why) = qualified_name(key) {
-            errors.invalid(&at.field("key"), key, &why);
+        errors.checked(&at.field("key"), key, qualified_name);
+        let values = at.field("values");
+        for (j, value) in items(expression, "/values").iter().enumerate() {
+            let value = value.as_str().unwrap_or_default();
+            errors.checked(&values.index(j), value, label_value);
         }
     }
 }

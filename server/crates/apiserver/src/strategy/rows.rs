@@ -3,8 +3,8 @@
 use shared::name::dns_label;
 
 use super::{
-    BASE, Generation, Strategy, cluster, config, limits, network, persistent, pod, pod_check,
-    pod_update, reset_status, service, status, workload,
+    BASE, Generation, Strategy, autoscaler, cluster, config, endpoints, event, limits, network,
+    persistent, pod, pod_check, pod_update, reset_status, service, status, workload,
 };
 
 pub(in crate::strategy) const WITH_GENERATION: Strategy = Strategy {
@@ -85,8 +85,8 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         "",
         "endpoints",
         Strategy {
-            defaults: network::endpoints_defaults,
-            validate: network::validate_endpoints,
+            defaults: endpoints::endpoints_defaults,
+            validate: endpoints::validate_endpoints,
             ..UPSERT
         },
     ),
@@ -94,11 +94,20 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         "",
         "events",
         Strategy {
-            validate: config::validate_event,
+            validate: event::validate_core,
             ..UPSERT
         },
     ),
-    ("events.k8s.io", "events", UPSERT),
+    (
+        "events.k8s.io",
+        "events",
+        Strategy {
+            validate: event::validate,
+            validate_new: event::validate_new,
+            validate_update: event::validate_update,
+            ..UPSERT
+        },
+    ),
     (
         "",
         "namespaces",
@@ -275,7 +284,8 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         Strategy {
             defaults: workload::autoscaler_defaults,
             prepare_create: workload::autoscaler_status,
-            validate: workload::validate_autoscaler,
+            validate_parts: &[("status", autoscaler::validate_status)],
+            validate: autoscaler::validate,
             ..BASE
         },
     ),
@@ -285,7 +295,7 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         Strategy {
             requires_version: true,
             prepare_create: workload::disruption_budget_status,
-            validate: workload::validate_disruption_budget,
+            validate: autoscaler::validate_disruption_budget,
             validate_parts: &[("status", status::validate_budget)],
             ..WITH_GENERATION
         },
@@ -296,6 +306,7 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         Strategy {
             prepare_create: network::load_balancer_status,
             validate: network::validate_ingress,
+            validate_new: network::validate_new_ingress,
             ..WITH_GENERATION
         },
     ),
@@ -342,9 +353,9 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         "endpointslices",
         Strategy {
             generation: Generation::Everything,
-            defaults: network::slice_defaults,
-            validate: network::validate_slice,
-            validate_update: network::validate_slice_update,
+            defaults: endpoints::slice_defaults,
+            validate: endpoints::validate_slice,
+            validate_update: endpoints::validate_slice_update,
             ..BASE
         },
     ),

@@ -4,11 +4,11 @@
 mod check;
 
 pub(super) use check::{
-    cron_job_name, selector_is_immutable, validate_autoscaler, validate_controller_revision,
+    cron_job_name, selector_is_immutable, validate_controller_revision,
     validate_controller_revision_update, validate_cron_job, validate_daemon_set,
-    validate_deployment, validate_disruption_budget, validate_job, validate_job_update,
-    validate_pod_template, validate_replica_set, validate_replication_controller,
-    validate_stateful_set, validate_stateful_set_update,
+    validate_deployment, validate_job, validate_job_update, validate_pod_template,
+    validate_replica_set, validate_replication_controller, validate_stateful_set,
+    validate_stateful_set_update,
 };
 
 use serde_json::{Value, json};

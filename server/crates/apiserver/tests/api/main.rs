@@ -10,7 +10,6 @@ mod access;
 mod compatibility;
 mod defaults;
 mod discovery;
-mod garbage;
 mod harness;
 mod hostile;
 mod lifecycle;

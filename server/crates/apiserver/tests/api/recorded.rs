@@ -10,6 +10,7 @@ mod columns;
 mod discovery;
 mod negotiation;
 mod rows;
+mod samples;
 mod watches;
 
 use serde_json::Value;
@@ -51,6 +52,7 @@ pub(crate) fn known_differences() -> Vec<Known> {
         watches::DIFFERENCES,
         negotiation::DIFFERENCES,
         access::DIFFERENCES,
+        samples::DIFFERENCES,
     ]
     .concat()
 }

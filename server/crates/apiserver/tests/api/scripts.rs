@@ -93,3 +93,28 @@ fn storage_that_is_refused() {
 fn limits_and_roles_that_are_refused() {
     play(include_str!("../data/scripts/limits-and-roles.txt"));
 }
+
+#[test]
+fn events_and_endpoints_that_are_refused() {
+    play(include_str!("../data/scripts/events-and-endpoints.txt"));
+}
+
+#[test]
+fn networks_that_are_refused() {
+    play(include_str!("../data/scripts/networks.txt"));
+}
+
+#[test]
+fn scaling_that_is_refused() {
+    play(include_str!("../data/scripts/scaling.txt"));
+}
+
+#[test]
+fn extensions_of_the_api_that_are_refused() {
+    play(include_str!("../data/scripts/extensions.txt"));
+}
+
+#[test]
+fn devices_that_are_refused() {
+    play(include_str!("../data/scripts/devices.txt"));
+}

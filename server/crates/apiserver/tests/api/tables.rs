@@ -111,7 +111,7 @@ fn rows_of_core_kinds() {
     );
     check(
         &format!("{ns}/endpoints"),
-        json!({"metadata": {"name": "e"}, "subsets": [{"addresses": [{"ip": "10.1.2.3"}, {"ip": "10.1.2.4"}], "ports": [{"port": 80}, {"name": "b", "port": 81}]}]}),
+        json!({"metadata": {"name": "e"}, "subsets": [{"addresses": [{"ip": "10.1.2.3"}, {"ip": "10.1.2.4"}], "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81}]}]}),
         Value::Null,
         "e|10.1.2.3:80,10.1.2.3:81,10.1.2.4:80 + 1 more...|90s",
     );

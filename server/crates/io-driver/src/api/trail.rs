@@ -17,6 +17,8 @@ pub(super) struct Trail<'a> {
     trace: Option<TraceId>,
     start_us: u64,
     phases: Vec<(Phase, u64, u64)>,
+    /// The admission plugins that have done their part: their names, when they were done, whether they refused.
+    plugins: Vec<(&'static str, u64, bool)>,
     commit: Option<(Revision, u64, u64)>,
     object: ObjectRef,
 }
@@ -45,6 +47,7 @@ impl<'a> Trail<'a> {
             trace,
             start_us,
             phases: Vec::new(),
+            plugins: Vec::new(),
             commit: None,
             object,
         }
@@ -171,10 +174,21 @@ impl<'a> Trail<'a> {
                     metrics.decided(&self.asker.user.name, !is_denied);
                 }
                 Phase::Admission => {
-                    metrics.admitted(self.request, end.saturating_sub(*start), ended_in(*phase))
+                    metrics.admitted(self.request, end.saturating_sub(*start), ended_in(*phase));
+                    self.count_plugins(*start);
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Counts how long each plugin took, one after the other from the beginning of admission.
+    fn count_plugins(&self, mut start: u64) {
+        for (plugin, end, is_rejected) in &self.plugins {
+            let duration_us = end.saturating_sub(start);
+            let metrics = &self.api.metrics;
+            metrics.admitted_by(plugin, self.request, duration_us, *is_rejected);
+            start = *end;
         }
     }
 
@@ -255,7 +269,15 @@ impl<'a> Trail<'a> {
 impl Observer for Trail<'_> {
     fn enter(&mut self, phase: Phase) {
         self.leave();
+        if phase == Phase::Admission {
+            self.plugins.clear();
+        }
         self.phases.push((phase, self.api.clock.host_us(), 0));
+    }
+
+    fn admitted(&mut self, plugin: &'static str, is_rejected: bool) {
+        let now = self.api.clock.host_us();
+        self.plugins.push((plugin, now, is_rejected));
     }
 }
 

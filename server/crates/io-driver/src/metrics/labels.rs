@@ -77,9 +77,44 @@ pub(super) struct Decision {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Admission {
-    pub(super) r#type: &'static str,
-    pub(super) operation: &'static str,
-    pub(super) rejected: &'static str,
+    r#type: &'static str,
+    operation: &'static str,
+    rejected: &'static str,
+}
+
+/// One plugin of the admission chain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Plugin {
+    name: &'static str,
+    r#type: &'static str,
+    operation: &'static str,
+    rejected: &'static str,
+}
+
+impl Admission {
+    pub(super) fn of(request: &Request, is_rejected: bool) -> Self {
+        Self {
+            r#type: "admit",
+            operation: operation(request),
+            rejected: if is_rejected { "true" } else { "false" },
+        }
+    }
+}
+
+impl Plugin {
+    pub(super) fn of(name: &'static str, request: &Request, is_rejected: bool) -> Self {
+        let Admission {
+            r#type,
+            operation,
+            rejected,
+        } = Admission::of(request, is_rejected);
+        Self {
+            name,
+            r#type,
+            operation,
+            rejected,
+        }
+    }
 }
 
 impl About {

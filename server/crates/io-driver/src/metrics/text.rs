@@ -2,8 +2,10 @@
 
 /// What OpenMetrics is called in `Accept` and `Content-Type`.
 pub(super) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The older format of Prometheus, which the original answers everybody else with.
-pub(super) const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The older format of Prometheus, which the original answers everybody else with; names hold no characters that would
+/// have to be escaped.
+pub(super) const PROMETHEUS: &str =
+    "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
 /// Whether a client asks for OpenMetrics.
 pub(super) fn wants_open_metrics(accept: &str) -> bool {

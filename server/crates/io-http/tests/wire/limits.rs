@@ -130,7 +130,10 @@ async fn the_admin_comes_with_a_token_and_refusals_are_counted() {
     let bearer = ("authorization", "Bearer secret");
     let (_, headers, text) = wire.call("GET", "/metrics", &[bearer], Vec::new()).await;
     let format = headers.get("content-type").unwrap();
-    assert_eq!(format, "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        format,
+        "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+    );
     let text = text.as_str().unwrap();
     for line in [
         "authentication_attempts_total{result=\"failure\"} 1",
@@ -138,6 +141,7 @@ async fn the_admin_comes_with_a_token_and_refusals_are_counted() {
         "resource=\"configmaps\",subresource=\"\",scope=\"namespace\",component=\"apiserver\",dry_run=\"\",code=\"403\"} 1",
         "apiserver_authorization_decisions_total{type=\"RBAC\",decision=\"denied\"} 1",
         "etcd_requests_total{operation=\"create\",group=\"\",resource=\"namespaces\"} 1",
+        "apiserver_admission_controller_admission_duration_seconds_count{name=\"NamespaceLifecycle\",type=\"admit\",operation=\"CREATE\",rejected=\"false\"} ",
         "# TYPE apiserver_request_total counter",
     ] {
         assert!(text.contains(line), "{line}\n{text}");

@@ -414,7 +414,11 @@ pub(crate) fn validate_port(port: Option<&Value>, path: &Path<'_>, errors: &mut 
     }
 }
 
-fn validate_resources(resources: &Value, path: &Path<'_>, errors: &mut Errors) {
+pub(in crate::strategy) fn validate_resources(
+    resources: &Value,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     for list in ["limits", "requests"] {
         let base = path.field(list);
         for (name, value) in entries(resources, &format!("/{list}")) {

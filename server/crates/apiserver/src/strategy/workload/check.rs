@@ -464,56 +464,6 @@ fn name_value(name: &str) -> Option<u32> {
     u32::try_from(number).ok()
 }
 
-pub(in crate::strategy) fn validate_autoscaler(value: &Value, errors: &mut Errors) {
-    let spec = Path::new("spec");
-    let (min, max) = (
-        int(value, "/spec/minReplicas").unwrap_or(1),
-        int(value, "/spec/maxReplicas").unwrap_or(0),
-    );
-    if min < 1 {
-        errors.invalid(
-            &spec.field("minReplicas"),
-            min,
-            "must be greater than or equal to 1",
-        );
-    }
-    if max < 1 {
-        errors.invalid(&spec.field("maxReplicas"), max, "must be greater than 0");
-    } else if max < min {
-        errors.invalid(
-            &spec.field("maxReplicas"),
-            max,
-            "must be greater than or equal to `minReplicas`",
-        );
-    }
-    let target = spec.field("scaleTargetRef");
-    for name in ["kind", "name"]
-        .into_iter()
-        .filter(|n| text(value, &format!("/spec/scaleTargetRef/{n}")).is_empty())
-    {
-        errors.required(&target.field(name), "");
-    }
-}
-
-pub(in crate::strategy) fn validate_disruption_budget(value: &Value, errors: &mut Errors) {
-    let spec = Path::new("spec");
-    if value.pointer("/spec/minAvailable").is_some()
-        && value.pointer("/spec/maxUnavailable").is_some()
-    {
-        let shown = value.get("spec").cloned().unwrap_or_default();
-        errors.invalid(
-            &spec,
-            shown,
-            "minAvailable and maxUnavailable cannot be both set",
-        );
-    }
-    pod_check::validate_selector(
-        value.pointer("/spec/selector"),
-        &spec.field("selector"),
-        errors,
-    );
-}
-
 pub(in crate::strategy) fn validate_controller_revision(revision: &Value, errors: &mut Errors) {
     if revision.get("data").is_none() {
         errors.required(&Path::new("data"), "data is mandatory");
