@@ -160,6 +160,8 @@ impl CompileJob {
         let mut child = tokio::process::Command::new(program)
             .args(self.arguments())
             .env_clear()
+            // The server's allocator would reserve more address space at once than the process may have (in KiB).
+            .env("MIMALLOC_ARENA_RESERVE", "65536")
             .env("RAYON_NUM_THREADS", threads.min(THREADS_MAX).to_string())
             // The C library reserves address space for each thread that allocates, and that is what is limited.
             .env("MALLOC_ARENA_MAX", "2")
