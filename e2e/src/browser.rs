@@ -158,6 +158,20 @@ impl Browser {
         Ok(())
     }
 
+    /// Clicks the first element that matches; one that was drawn anew in that moment is looked for again.
+    ///
+    /// # Errors
+    /// When there is none, or none that stays.
+    pub async fn press(&self, css: &str) -> Result<()> {
+        const TRIES: usize = 5;
+        for _ in 1..TRIES {
+            if self.find(css).await?.click().await.is_ok() {
+                return Ok(());
+            }
+        }
+        Ok(self.find(css).await?.click().await?)
+    }
+
     /// Drags one element onto another with the pointer, in steps as a hand does.
     ///
     /// # Errors

@@ -157,8 +157,7 @@ async fn tables_show_what_kubectl_shows() -> Result<()> {
     )
     .await?;
     browser.reads("tbody tr[data-name]", "other").await?;
-    let row = browser.find("tbody tr th button").await?;
-    row.click().await?;
+    browser.press("tbody tr th button").await?;
     browser.reads("#panel-title", "other").await?;
     let address = browser.page.current_url().await?;
     let query = address.query().context("the address says what is open")?;
