@@ -2,6 +2,7 @@
 
 mod addresses;
 mod aliases;
+mod allocator;
 mod announce;
 mod bootstrap;
 mod components;
@@ -26,10 +27,8 @@ use tracing_subscriber::EnvFilter;
 use config::{Arguments, Command, Work};
 use io_wasm::CompileJob;
 
-/// Writes and watches make and drop many small values on all threads; this allocator does that in half the time that
-/// the C library's takes.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> ExitCode {
     match Arguments::parse().command {

@@ -38,7 +38,7 @@ mod sockets;
 mod stdio;
 mod terminal;
 
-pub use compile::job::{CompileError, CompileJob, CompileLimits};
+pub use compile::job::{CompileError, CompileJob, CompileLimits, SYSTEM_ALLOCATOR};
 pub use cpu::CpuAccount;
 pub use engine::{Engine, EngineConfig, EngineError, PrepareError, UploadError};
 pub use exec::{ExecError, ExecRequest, ExecSession};

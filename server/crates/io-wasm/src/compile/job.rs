@@ -1,7 +1,8 @@
 //! One compilation in a process of its own: what the process is told, how it limits itself, and what its end means.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,6 +14,9 @@ use wasmtime::Engine;
 
 use crate::image::IMAGE_BYTES_MAX;
 
+/// What the environment of a process that compiles has: its program is to allocate through the C library, whatever it
+/// does otherwise, because that needs the least address space.
+pub const SYSTEM_ALLOCATOR: &CStr = c"GLASSHOUSE_SYSTEM_ALLOCATOR";
 /// Threads that compile one program: each has memory of its own, and memory is limited.
 const THREADS_MAX: usize = 4;
 /// How much longer than its processor time a compilation may take, as others use the machine as well.
@@ -160,11 +164,10 @@ impl CompileJob {
         let mut child = tokio::process::Command::new(program)
             .args(self.arguments())
             .env_clear()
-            // The server's allocator would reserve more address space at once than the process may have (in KiB).
-            .env("MIMALLOC_ARENA_RESERVE", "65536")
             .env("RAYON_NUM_THREADS", threads.min(THREADS_MAX).to_string())
             // The C library reserves address space for each thread that allocates, and that is what is limited.
             .env("MALLOC_ARENA_MAX", "2")
+            .env(OsStr::from_bytes(SYSTEM_ALLOCATOR.to_bytes()), "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
