@@ -144,32 +144,13 @@ impl Browser {
             .wait(APPEARS_WITHIN, LOOK_EVERY)
             .with_filter(move |element: WebElement| {
                 let wanted = wanted.clone();
-                async move {
-                    Ok(element
-                        .text()
-                        .await
-                        .is_ok_and(|text| text.contains(&wanted)))
-                }
+                async move { Ok(element.text().await?.contains(&wanted)) }
             });
         if query.first().await.is_err() {
             let found = self.find(css).await?.text().await?;
             bail!("{css} should read {text:?} but reads {found:?}");
         }
         Ok(())
-    }
-
-    /// Clicks the first element that matches; one that was drawn anew in that moment is looked for again.
-    ///
-    /// # Errors
-    /// When there is none, or none that stays.
-    pub async fn press(&self, css: &str) -> Result<()> {
-        const TRIES: usize = 5;
-        for _ in 1..TRIES {
-            if self.find(css).await?.click().await.is_ok() {
-                return Ok(());
-            }
-        }
-        Ok(self.find(css).await?.click().await?)
     }
 
     /// Drags one element onto another with the pointer, in steps as a hand does.

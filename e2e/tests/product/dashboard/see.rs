@@ -157,7 +157,18 @@ async fn tables_show_what_kubectl_shows() -> Result<()> {
     )
     .await?;
     browser.reads("tbody tr[data-name]", "other").await?;
-    browser.press("tbody tr th button").await?;
+    // Ages go on in the row that somebody is at; the row itself stays.
+    let same_row = "window.kept = document.querySelector('tbody tr th button'); window.kept.focus(); \
+        window.told = window.kept.closest('tr').innerText; return true";
+    browser.run(same_row).await?;
+    comes_true(
+        &browser,
+        "document.querySelector('tbody tr[data-name]').innerText !== window.told \
+         && document.activeElement === window.kept",
+    )
+    .await?;
+    let row = browser.find("tbody tr th button").await?;
+    row.click().await?;
     browser.reads("#panel-title", "other").await?;
     let address = browser.page.current_url().await?;
     let query = address.query().context("the address says what is open")?;

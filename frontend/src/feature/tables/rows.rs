@@ -1,5 +1,7 @@
 //! The rows on the screen, between two empty rows that stand for all the others.
 
+use std::collections::BTreeMap;
+
 use leptos::html;
 use leptos::prelude::*;
 use shared::ObjectKey;
@@ -35,13 +37,24 @@ pub(super) fn Rows(looking: Looking) -> impl IntoView {
     let count = Memo::new(move |_| looking.shown.with(|t| t.rows.len()));
     let window = Memo::new(move |_| filter::window(top.get(), height.get(), ROW, count.get()));
     let columns = Memo::new(move |_| looking.columns());
-    let drawn = move || {
+    // Rows stay in the page as long as their objects are in sight: only what changed is written into them, so that
+    // focus and selection stay.
+    let drawn = Memo::new(move |_| {
         let (from, to) = window.get();
         looking.shown.with(|t| {
-            let rows = t.rows.get(from..to).unwrap_or_default();
-            (from..).zip(rows.iter().cloned()).collect::<Vec<_>>()
+            let rows = t.rows.get(from..to).unwrap_or_default().iter();
+            let placed = (from..).zip(rows);
+            placed
+                .map(|(at, row)| (row.key.clone(), (at, row.clone())))
+                .collect::<BTreeMap<_, _>>()
         })
-    };
+    });
+    let keys = Memo::new(move |_| {
+        let mut keys: Vec<(usize, ObjectKey)> =
+            drawn.with(|d| d.iter().map(|(k, (at, _))| (*at, k.clone())).collect());
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
+    });
     let above = move || format!("height:{:.0}px", window.get().0 as f64 * ROW);
     let below = move || {
         format!(
@@ -63,8 +76,8 @@ pub(super) fn Rows(looking: Looking) -> impl IntoView {
                     {move || {
                         let columns = columns.get();
                         view! {
-                            <For each=drawn key=|(at, row)| (*at, row.key.clone(), row.cells.clone()) let((at, row))>
-                                <OneRow looking=looking row=row at=at columns=columns.clone() />
+                            <For each=move || keys.get() key=Clone::clone let:key>
+                                <OneRow looking=looking drawn=drawn key=key columns=columns.clone() />
                             </For>
                         }
                     }}
@@ -104,43 +117,57 @@ fn Heading(looking: Looking, column: String) -> impl IntoView {
     }
 }
 
+/// The rows on the screen by their objects: place in the whole table, and content.
+type Drawn = Memo<BTreeMap<ObjectKey, (usize, Row)>>;
+
 #[component]
-fn OneRow(looking: Looking, row: Row, at: usize, columns: Vec<(usize, String)>) -> impl IntoView {
+fn OneRow(
+    looking: Looking,
+    drawn: Drawn,
+    key: ObjectKey,
+    columns: Vec<(usize, String)>,
+) -> impl IntoView {
     let nav = expect_context::<Nav>();
     let plural = looking.plural.get_value();
-    let here = Selected::Object(plural.clone(), row.key.clone());
+    let here = Selected::Object(plural.clone(), key.clone());
     let is_selected = here.clone();
     let status = looking.shown.with_untracked(|t| t.status_column);
-    let look = row.look;
+    let (asked, marks, of) = (key.clone(), key.clone(), key.clone());
+    // While a row leaves, it keeps what it showed last.
+    let row = Memo::new(move |before: Option<&(usize, Row)>| {
+        let found = drawn.with(|d| d.get(&of).cloned());
+        found.or_else(|| before.cloned()).unwrap_or_default()
+    });
     let cell = |(place, column): (usize, String)| {
-        let text = row.cells.get(place).cloned().unwrap_or_default();
+        let text =
+            Memo::new(move |_| row.with(|(_, r)| r.cells.get(place).cloned().unwrap_or_default()));
         let here = here.clone();
-        match (column.as_str(), look) {
-            ("NAME" | "OBJECT", _) => view! {
+        if matches!(column.as_str(), "NAME" | "OBJECT") {
+            return view! {
                 <th scope="row">
                     <button type="button" on:click=move |_| nav.select(here.clone())>{text}</button>
                 </th>
             }
-            .into_any(),
-            (_, look) if Some(place) == status => {
-                let look = look.unwrap_or_else(|| look_of(&text));
-                view! { <td><StateWord look=Signal::stored(look) word=Signal::stored(text) /></td> }
-                    .into_any()
-            }
-            _ => view! { <td title=text.clone()>{text.clone()}</td> }.into_any(),
+            .into_any();
         }
+        if Some(place) == status {
+            let look =
+                move || row.with(|(_, r)| r.look.unwrap_or_else(|| text.with(|t| look_of(t))));
+            return view! { <td><StateWord look=Signal::derive(look) word=Signal::derive(move || text.get()) /></td> }
+                .into_any();
+        }
+        view! { <td title=text>{text}</td> }.into_any()
     };
     let cells = columns.into_iter().map(cell).collect_view();
-    let (asked, marks) = (row.key.clone(), row.key.clone());
-    let label = format!("Mark {}", row.key.name);
-    let ObjectKey { namespace, name } = row.key.clone();
+    let label = format!("Mark {}", key.name);
+    let ObjectKey { namespace, name } = key;
     let marked = Memo::new(move |_| looking.marked.with(|m| m.contains(&asked)));
     view! {
         <tr
             data-kind=plural.trim_end_matches('s').to_owned()
             data-name=name
             data-namespace=namespace
-            aria-rowindex=(at + 2).to_string()
+            aria-rowindex=move || row.with(|(at, _)| (at + 2).to_string())
             data-marked=move || marked.get().to_string()
             data-selected=move || nav.0.with(|r| r.selected == is_selected).to_string()
         >
