@@ -1,4 +1,4 @@
-//! When a cluster counts as ready: as many kubelets as it should have are alive, and say that their nodes are Ready.
+//! When a cluster counts as ready: as many kubelets as it should have are alive, and pods can come to their nodes.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,16 @@ use serde_json::Value;
 use shared::live::Change;
 use shared::{KindRef, Millis, Object};
 
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether pods can come: a node that has just become Ready is kept free by its taint until that has been seen.
 fn is_ready(node: &Object) -> bool {
-    node.items("/status/conditions").iter().any(|c| {
-        let text = |field: &str| c.get(field).and_then(Value::as_str).unwrap_or_default();
-        text("type") == "Ready" && text("status") == "True"
-    })
+    let says_so = |c: &Value| text(c, "type") == "Ready" && text(c, "status") == "True";
+    let is_kept_free = |t: &Value| text(t, "key") == "node.kubernetes.io/not-ready";
+    node.items("/status/conditions").iter().any(says_so)
+        && !node.items("/spec/taints").iter().any(is_kept_free)
 }
 
 /// Waits until `wanted` kubelets have renewed their leases since `start` and as many nodes are Ready. The lease comes
@@ -77,6 +82,33 @@ async fn until(
         }
         if good.len() >= wanted {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_node_is_ready_when_pods_can_come() {
+        for (status, taints, want) in [
+            ("True", json!([]), true),
+            (
+                "True",
+                json!([{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]),
+                true,
+            ),
+            (
+                "True",
+                json!([{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]),
+                false,
+            ),
+            ("False", json!([]), false),
+        ] {
+            let node = json!({"spec": {"taints": taints}, "status": {"conditions": [{"type": "Ready", "status": status}]}});
+            assert_eq!(is_ready(&Object::new(node.clone())), want, "{node}");
         }
     }
 }
