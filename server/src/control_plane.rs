@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::addresses::Addresses;
 use crate::components::{start_components, start_engine};
 use crate::config::Up;
-use crate::doors::Doors;
+use crate::doors::{Doors, reachable};
 use crate::nodes::LocalNodes;
 use crate::{bootstrap, ready};
 
@@ -59,7 +59,7 @@ impl ControlPlane {
         let (addresses, seed) = (Addresses::open(&data_dir, seeds.next())?, seeds.next());
         let server = ApiServer::new(Config {
             ca_pem: authority.certificate_pem().to_owned(),
-            server_address: api_address.to_string(),
+            server_address: reachable(api_address).to_string(),
             ..Config::default()
         });
         let server = server.with_tokens(Box::new(Tokens::open(&data_dir.join("pki"))?));

@@ -52,13 +52,13 @@ async fn bind(address: IpAddr, port: u16, option: &str) -> Result<TcpListener> {
 }
 
 /// An unspecified address is no address to connect to.
-fn reachable(address: SocketAddr) -> String {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = if address.ip().is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     } else {
         address.ip()
     };
-    format!("https://{}", SocketAddr::new(ip, address.port()))
+    SocketAddr::new(ip, address.port())
 }
 
 /// TLS under a certificate for every name the API is reached by.
@@ -135,7 +135,7 @@ impl Doors {
         let admin = authority.client("admin", "kubernetes-admin", &["system:masters"])?;
         kubeconfig::write(
             &kubeconfig,
-            &reachable(api_address),
+            &format!("https://{}", reachable(api_address)),
             authority.certificate_pem(),
             &admin,
         )?;

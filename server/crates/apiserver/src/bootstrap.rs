@@ -2,6 +2,8 @@
 
 pub(crate) mod policy;
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use client::{Body, Request};
 use serde_json::{Value, json};
 use shared::{KindRef, Millis};
@@ -75,13 +77,11 @@ impl ApiServer {
     /// The Service by which pods reach the apiserver, with its endpoints.
     fn kubernetes_service(&self) -> Vec<Request> {
         let (base, bits) = self.config.service_cidr;
-        let first = std::net::Ipv4Addr::from(u32::from(base).saturating_add(1)).to_string();
-        let (address, port) = self
-            .config
-            .server_address
-            .rsplit_once(':')
-            .unwrap_or(("127.0.0.1", "6443"));
-        let port: u16 = port.parse().unwrap_or(6443);
+        let first = Ipv4Addr::from(u32::from(base).saturating_add(1)).to_string();
+        let server = self.config.server_address.parse::<SocketAddr>();
+        let server = server.unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 6443).into());
+        let (address, port) = (server.ip().to_string(), server.port());
+        let family = if server.is_ipv4() { "IPv4" } else { "IPv6" };
         let cidr = json!({"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [format!("{base}/{bits}")]}});
         let service = json!({
             "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"}},
@@ -94,7 +94,7 @@ impl ApiServer {
         });
         let slice = json!({
             "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
-            "addressType": "IPv4",
+            "addressType": family,
             "endpoints": [{"addresses": [address], "conditions": {"ready": true}}],
             "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
         });
