@@ -116,7 +116,7 @@ pub(crate) fn validate(
         meta::validate_update(new, old, &mut errors);
     }
     if part != Part::Status {
-        // The rest is as it was stored, and no kind has rules about its status alone.
+        // Of a status, the rest is as it was stored; its own rules are among `validate_parts`.
         (strategy.validate)(new, &mut errors);
     }
     if old.is_none() {

@@ -223,6 +223,15 @@ impl Errors {
         }
     }
 
+    /// A string that must be set, to one of those supported.
+    pub(crate) fn chosen(&mut self, path: &Path<'_>, value: &str, supported: &[&str]) {
+        if value.is_empty() {
+            self.required(path, "");
+        } else {
+            self.one_of(path, value, supported);
+        }
+    }
+
     /// A string that is set but none of those supported.
     pub(crate) fn one_of(&mut self, path: &Path<'_>, value: &str, supported: &[&str]) {
         if !supported.contains(&value) {

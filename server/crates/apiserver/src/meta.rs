@@ -347,3 +347,12 @@ pub(crate) fn path_segment(name: &str) -> Option<String> {
 pub(crate) fn keep(new: &mut Value, old: &Value, name: &str) {
     put(as_object(new), name, old.get(name).cloned());
 }
+
+/// What is said about text that is no address of either family.
+pub(crate) const NO_ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+
+/// What is wrong with an address.
+pub(crate) fn ip_address(text: &str) -> Option<String> {
+    let is_address = text.parse::<std::net::IpAddr>().is_ok();
+    (!is_address).then(|| NO_ADDRESS.into())
+}

@@ -91,10 +91,7 @@ fn duplicates(kind: PatchKind, request: &Request) -> Vec<String> {
             let is_clean = serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
                 && schema::duplicate_fields(bytes).is_empty();
             let found = (!is_clean).then(|| yaml::duplicate_keys(bytes)).flatten();
-            let found = found.into_iter();
-            found
-                .map(|why| format!("error converting YAML to JSON: {why}"))
-                .collect()
+            Vec::from_iter(found.map(|why| format!("error converting YAML to JSON: {why}")))
         }
         PatchKind::Json => {
             let found = schema::duplicate_fields(bytes).into_iter();

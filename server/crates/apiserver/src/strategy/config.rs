@@ -53,7 +53,7 @@ pub(super) fn validate_config_map(map: &Value, errors: &mut Errors) {
     }
 }
 
-fn decoded_len(value: &Value) -> usize {
+pub(super) fn decoded_len(value: &Value) -> usize {
     value
         .as_str()
         .map_or(0, |s| s.trim_end_matches('=').len() * 3 / 4)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::name::{dns_label, dns_subdomain};
 
 use crate::errors::{Errors, Path};
-use crate::meta::{label_value, qualified_name, validate_labels};
+use crate::meta::{ip_address, label_value, qualified_name, validate_labels};
 use crate::value::{as_object, default_text, default_to, each, empty, field, int, items};
 
 /// The most endpoints in one slice (`discovery/validation`).
@@ -62,10 +62,7 @@ pub(super) fn validate_endpoints(endpoints: &Value, errors: &mut Errors) {
 
 fn validate_address(address: &Value, path: &Path<'_>, errors: &mut Errors) {
     let ip = field(address, "ip");
-    if ip.parse::<IpAddr>().is_err() {
-        let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-        errors.invalid(&path.field("ip"), ip, why);
-    }
+    errors.checked(&path.field("ip"), ip, ip_address);
     let hostname = field(address, "hostname");
     if !hostname.is_empty() {
         errors.checked(&path.field("hostname"), hostname, dns_label);
@@ -105,7 +102,7 @@ fn check_not_special(address: &str, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn validate_app_protocol(port: &Value, path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn validate_app_protocol(port: &Value, path: &Path<'_>, errors: &mut Errors) {
     if let Some(protocol) = port.get("appProtocol").and_then(Value::as_str) {
         errors.checked(&path.field("appProtocol"), protocol, qualified_name);
     }
@@ -123,11 +120,7 @@ pub(super) fn slice_defaults(value: &mut Value) {
 
 pub(super) fn validate_slice(slice: &Value, errors: &mut Errors) {
     let kind = field(slice, "addressType");
-    if kind.is_empty() {
-        errors.required(&Path::new("addressType"), "");
-    } else {
-        errors.one_of(&Path::new("addressType"), kind, &["FQDN", "IPv4", "IPv6"]);
-    }
+    errors.chosen(&Path::new("addressType"), kind, &["FQDN", "IPv4", "IPv6"]);
     let (path, list) = (Path::new("endpoints"), items(slice, "/endpoints"));
     errors.too_many(&path, list.len(), MAX_SLICE_ENDPOINTS);
     for (i, endpoint) in list.iter().take(MAX_SLICE_ENDPOINTS).enumerate() {

@@ -155,6 +155,8 @@ pub(super) fn validate_update(new: &Value, old: &Value, errors: &mut Errors) {
         ("reportingController", "reportingController"),
         ("reportingInstance", "reportingInstance"),
     ] {
-        errors.immutable(&Path::new(name), new.get(own), old.get(own));
+        // Events of the other API hold what was not sent as empty.
+        let sent = |event: &Value| event.get(own).filter(|value| is_set(value)).cloned();
+        errors.immutable(&Path::new(name), sent(new).as_ref(), sent(old).as_ref());
     }
 }

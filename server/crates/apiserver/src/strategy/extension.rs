@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shared::Millis;
 use shared::name::dns_subdomain;
 
+use super::config::decoded_len;
 use crate::errors::{Errors, Path};
 use crate::meta::dns1035_label;
 use crate::value::{
@@ -114,7 +115,7 @@ fn validate_delegate(value: &Value, spec: &Path<'_>, errors: &mut Errors) {
     let skip = spec.field("insecureSkipTLSVerify");
     let Some(service) = value.pointer("/spec/service") else {
         if !bundle.is_empty() {
-            let shown = format!("{} bytes", bundle.trim_end_matches('=').len() * 3 / 4);
+            let shown = format!("{} bytes", decoded_len(&bundle.into()));
             let why = "local APIServices may not have a caBundle";
             errors.invalid(&spec.field("caBundle"), shown, why);
         }

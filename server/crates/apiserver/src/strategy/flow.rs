@@ -14,7 +14,7 @@ const MAX_QUEUES: i64 = 10_000_000;
 /// The lowest precedence of a FlowSchema.
 const MAX_PRECEDENCE: i64 = 10_000;
 /// How many bits of a hash can tell hands apart (`shufflesharding.MaxHashBits`).
-const MAX_HASH_BITS: i64 = 60;
+const MAX_HASH_BITS: u32 = 60;
 const VERBS: &[&str] = &[
     "create",
     "delete",
@@ -363,7 +363,7 @@ fn validate_queuing(queuing: &Value, path: &Path<'_>, errors: &mut Errors) {
     if hand > 0 && hand > queues {
         let why = format!("should not be greater than queues ({queues})");
         errors.invalid(&at, hand, &why);
-    } else if hand > 0 && entropy_bits(queues, hand) > MAX_HASH_BITS {
+    } else if hand > 0 && entropy_bits(queues, hand) > f64::from(MAX_HASH_BITS) {
         let why = format!(
             "required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {MAX_HASH_BITS}"
         );
@@ -371,18 +371,9 @@ fn validate_queuing(queuing: &Value, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-/// How many bits tell all hands from a deck apart (`shufflesharding.RequiredEntropyBits`); stops counting when there
-/// are too many.
-fn entropy_bits(deck: i64, hand: i64) -> i64 {
-    let mut hands: u128 = 1;
-    for taken in 0..hand {
-        let left = u128::try_from(deck - taken).unwrap_or(1);
-        hands = hands.saturating_mul(left);
-        if hands >> MAX_HASH_BITS > 1 {
-            return MAX_HASH_BITS + 1;
-        }
-    }
-    i64::from(u128::BITS - (hands - 1).leading_zeros())
+/// How many bits deal a hand (`shufflesharding.RequiredEntropyBits`).
+fn entropy_bits(deck: i64, hand: i64) -> f64 {
+    ((deck as f64).log2() * hand as f64).ceil()
 }
 
 /// Conditions have types, each its own.

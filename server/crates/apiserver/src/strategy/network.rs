@@ -9,7 +9,7 @@ use shared::name::{dns_label, dns_subdomain};
 use super::pod_check::containers::{port_name, validate_port};
 use super::pod_check::validate_selector;
 use crate::errors::{Errors, Path};
-use crate::meta::{domain_prefixed_path, path_segment};
+use crate::meta::{NO_ADDRESS, domain_prefixed_path, path_segment};
 use crate::value::{
     as_object, default_text, default_to, each, empty, field, int, items, object, text,
 };
@@ -19,7 +19,7 @@ pub(super) fn ip_name(name: &str) -> Option<String> {
     let is_canonical = name
         .parse::<IpAddr>()
         .is_ok_and(|ip| ip.to_string() == name);
-    (!is_canonical).then(|| "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into())
+    (!is_canonical).then(|| NO_ADDRESS.into())
 }
 
 pub(super) fn load_balancer_status(value: &mut Value, _now: Millis) {
@@ -137,7 +137,7 @@ fn validate_path(path: &Value, at: &Path<'_>, errors: &mut Errors) {
             errors.invalid(&at.field("path"), text, "must be an absolute path");
         }
         "ImplementationSpecific" => {}
-        "" => errors.required(&at.field("pathType"), "pathType must be specified"),
+        "" => return errors.required(&at.field("pathType"), "pathType must be specified"),
         other => errors.unsupported(
             &at.field("pathType"),
             other,
@@ -185,6 +185,12 @@ fn validate_backend(backend: &Value, at: &Path<'_>, errors: &mut Errors) {
 /// The longest name of an ingress controller, in bytes.
 const MAX_CONTROLLER_BYTES: usize = 250;
 
+pub(super) fn ingress_class_defaults(value: &mut Value) {
+    if let Some(parameters) = object(value, "spec").get_mut("parameters") {
+        default_text(as_object(parameters), "scope", "Cluster");
+    }
+}
+
 pub(super) fn validate_ingress_class(class: &Value, errors: &mut Errors) {
     let spec = Path::new("spec");
     let (path, controller) = (spec.field("controller"), text(class, "/spec/controller"));
@@ -219,7 +225,12 @@ fn validate_reference(reference: &Value, path: &Path<'_>, errors: &mut Errors) {
         errors.checked(&path.field("apiGroup"), group, dns_subdomain);
     }
     for name in ["kind", "name"] {
-        errors.named(&path.field(name), field(reference, name), path_segment);
+        let (at, value) = (path.field(name), field(reference, name));
+        if value.is_empty() {
+            errors.required(&at, &format!("{name} is required"));
+        } else {
+            errors.checked(&at, value, path_segment);
+        }
     }
 }
 

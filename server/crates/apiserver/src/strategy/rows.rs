@@ -314,6 +314,7 @@ pub(super) static RUNNING: &[(&str, &str, Strategy)] = &[
         "networking.k8s.io",
         "ingressclasses",
         Strategy {
+            defaults: network::ingress_class_defaults,
             validate: network::validate_ingress_class,
             validate_update: network::validate_ingress_class_update,
             ..WITH_GENERATION

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::Millis;
 use shared::name::dns_subdomain;
 
+use super::endpoints::validate_app_protocol;
 use super::pod_check::containers;
 use crate::errors::{Errors, Path};
 use crate::meta::validate_labels;
@@ -260,6 +261,7 @@ fn validate_ports(ports: &[Value], kind: &str, path: &Path<'_>, errors: &mut Err
         }
         errors.port(&at.field("port"), int(port, "/port").unwrap_or(0));
         errors.one_of(&at.field("protocol"), protocol, &["SCTP", "TCP", "UDP"]);
+        validate_app_protocol(port, &at, errors);
         containers::validate_port(port.get("targetPort"), &at.field("targetPort"), errors);
         if !numbers.insert((protocol, int(port, "/port"))) {
             let number = int(port, "/port").unwrap_or(0);

@@ -82,9 +82,12 @@ pub(super) fn validate(value: &Value, errors: &mut Errors) {
     if usages.is_empty() {
         errors.required(&path, "usages must be provided");
     }
-    let mut seen = BTreeSet::new();
-    for (i, usage) in usages.iter().filter_map(Value::as_str).enumerate() {
+    let usages = || usages.iter().filter_map(Value::as_str).enumerate();
+    for (i, usage) in usages() {
         errors.one_of(&path.index(i), usage, USAGES);
+    }
+    let mut seen = BTreeSet::new();
+    for (i, usage) in usages() {
         if !seen.insert(usage) {
             errors.duplicate(&path.index(i), usage);
         }
@@ -126,7 +129,7 @@ fn request_problem(request: &str) -> Option<&'static str> {
 
 fn validate_signer(signer: &str, path: &Path<'_>, errors: &mut Errors) {
     if signer.is_empty() {
-        return errors.required(path, "");
+        return errors.required(path, "signerName must be provided");
     }
     if signer == "kubernetes.io/legacy-unknown" {
         let why = "the legacy signerName is not allowed via this API version";
@@ -159,18 +162,14 @@ fn validate_conditions(value: &Value, errors: &mut Errors) {
         if kind.is_empty() {
             errors.required(&at.field("type"), "");
         }
-        if state.is_empty() {
-            errors.required(&at.field("status"), "");
-        } else {
-            let known = if is_decision { &["True"][..] } else { STATES };
-            errors.one_of(&at.field("status"), state, known);
-        }
+        let known = if is_decision { &["True"][..] } else { STATES };
+        errors.chosen(&at.field("status"), state, known);
         let other = match kind {
-            "Approved" => "Denied",
-            "Denied" => "Approved",
-            _ => "",
+            "Approved" => Some("Denied"),
+            "Denied" => Some("Approved"),
+            _ => None,
         };
-        if seen.contains(other) {
+        if other.is_some_and(|other| seen.contains(other)) {
             let why = "Approved and Denied conditions are mutually exclusive";
             errors.invalid(&at.field("type"), kind, why);
         }

@@ -3,12 +3,12 @@
 //! Follows the `Validate...StatusUpdate` functions of `pkg/apis/{core,apps,batch,policy}/validation`.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use shared::name::dns_subdomain;
 
 use crate::errors::{Errors, Path};
+use crate::meta::ip_address;
 use crate::value::{field, int, items, text};
 
 /// The numbers of a status.
@@ -209,11 +209,8 @@ pub(super) fn validate_pod(new: &Value, old: &Value, errors: &mut Errors) {
     for list in ["podIPs", "hostIPs"] {
         let path = status.field(list);
         for (i, entry) in items(new, &format!("/status/{list}")).iter().enumerate() {
-            let ip = field(entry, "ip");
-            if ip.parse::<IpAddr>().is_err() {
-                let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-                errors.invalid(&path.index(i).field("ip"), ip, why);
-            }
+            let at = path.index(i);
+            errors.checked(&at.field("ip"), field(entry, "ip"), ip_address);
         }
     }
 }

@@ -242,6 +242,26 @@ pub(super) fn autoscaler_defaults(value: &mut Value) {
             json!([{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}]),
         );
     }
+    if let Some(behavior) = spec.get_mut("behavior").filter(|b| b.is_object()) {
+        behavior_defaults(as_object(behavior));
+    }
+}
+
+/// What an autoscaler does in a direction about which it says nothing (`autoscaling/v2/defaults.go`).
+fn behavior_defaults(behavior: &mut Fields) {
+    let all = json!({"type": "Percent", "value": 100, "periodSeconds": 15});
+    let four = json!({"type": "Pods", "value": 4, "periodSeconds": 15});
+    for (direction, policies) in [
+        ("scaleUp", json!([four, all.clone()])),
+        ("scaleDown", json!([all])),
+    ] {
+        let rules = as_object(behavior.entry(direction).or_insert_with(empty));
+        default_text(rules, "selectPolicy", "Max");
+        default_to(rules, "policies", policies);
+        if direction == "scaleUp" {
+            default_to(rules, "stabilizationWindowSeconds", 0);
+        }
+    }
 }
 
 pub(super) fn autoscaler_status(value: &mut Value, _now: Millis) {

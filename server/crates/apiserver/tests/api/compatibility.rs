@@ -178,7 +178,8 @@ fn reads(cluster: &mut Cluster, kind: &Kind, form: &str) -> bool {
     let url = format!("{}?dryRun=All", place(kind));
     let reply = cluster.exchange("POST", &url, content_type, "", &body);
     let lacks = ["name", "is required", "at least one of", "exactly one of"];
-    is_understood(&reply) && (reply.code != 400 || lacks.iter().any(|l| reply.text.contains(l)))
+    let said = reply.summary();
+    is_understood(&reply) && (reply.code != 400 || lacks.iter().any(|l| said.contains(l)))
 }
 
 fn resource_row(cluster: &mut Cluster, kind: &Kind, out: &mut String) {

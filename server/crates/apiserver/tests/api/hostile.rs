@@ -18,6 +18,9 @@ const DECLARED: &[&str] = &[
     "cannot unmarshal",
     "more than one PodDisruptionBudget",
 ];
+const METHODS: &[&str] = &[
+    "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE",
+];
 const PATHS: &[&str] = &[
     "/api/v1/namespaces/rec/pods",
     "/api/v1/namespaces/rec/pods/p",
@@ -216,8 +219,8 @@ fn spoil(value: &mut Value, dice: &mut Dice) {
     }
 }
 
-fn body(dice: &mut Dice, good: &[Value]) -> Vec<u8> {
-    let mut value = good[dice.roll(good.len())].clone();
+fn body(dice: &mut Dice, good: &Value) -> Vec<u8> {
+    let mut value = good.clone();
     for _ in 0..dice.roll(3) {
         spoil(&mut value, dice);
     }
@@ -249,6 +252,28 @@ fn check_stored(cluster: &Cluster) {
     }
 }
 
+/// Sends a request with a body made from a good one, whatever else is wrong with it, and judges the answer. Says
+/// whether it was refused.
+fn is_refused(cluster: &mut Cluster, dice: &mut Dice, url: &str, good: &Value) -> bool {
+    let method = dice.pick(METHODS);
+    let url = format!("{url}?{}", dice.pick(QUERIES));
+    let (content_type, accept) = (dice.pick(TYPES), dice.pick(ACCEPTS));
+    let body = body(dice, good);
+    let reply = cluster.exchange(method, &url, content_type, accept, &body);
+    let is_declared = reply.code < 500 || DECLARED.iter().any(|d| reply.text.contains(d));
+    // In other forms, and without a body, a refusal cannot be read here.
+    let is_shown = accept.is_empty() && method != "HEAD" && reply.code != 404;
+    let is_status = reply.code < 400 || !is_shown || reply.json["kind"] == "Status";
+    assert!(
+        is_declared && is_status,
+        "{method} {url} {content_type}\n{}\n{} {}",
+        String::from_utf8_lossy(&body),
+        reply.code,
+        reply.text
+    );
+    reply.code >= 400
+}
+
 #[test]
 fn ten_thousand_bad_requests_are_answered() {
     let mut cluster = Cluster::new();
@@ -256,32 +281,155 @@ fn ten_thousand_bad_requests_are_answered() {
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
     let mut refused = 0;
     for i in 0..REQUESTS {
-        let method = dice.pick(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "TRACE"]);
-        let url = format!("{}?{}", dice.pick(PATHS), dice.pick(QUERIES));
-        let (content_type, accept) = (dice.pick(TYPES), dice.pick(ACCEPTS));
-        let body = body(&mut dice, &good);
-        let reply = cluster.exchange(method, &url, content_type, accept, &body);
-        let is_declared = reply.code < 500 || DECLARED.iter().any(|d| reply.text.contains(d));
-        assert!(
-            is_declared,
-            "request {i}: {method} {url} {content_type}\n{}\n{} {}",
-            String::from_utf8_lossy(&body),
-            reply.code,
-            reply.text
-        );
-        // In other forms, and without a body, a refusal cannot be read here.
-        let is_shown = accept.is_empty() && method != "HEAD" && reply.code != 404;
-        assert!(
-            reply.code < 400 || !is_shown || reply.json["kind"] == "Status",
-            "request {i}: {method} {url}\n{}",
-            reply.text
-        );
-        refused += usize::from(reply.code >= 400);
+        let (url, at) = (dice.pick(PATHS), dice.roll(good.len()));
+        refused += usize::from(is_refused(&mut cluster, &mut dice, url, &good[at]));
         // What was created or broken by one request is what the next one meets; but not for ever.
         if i % 500 == 499 {
             check_stored(&cluster);
             cluster = Cluster::new();
         }
+    }
+    assert!(refused > REQUESTS / 2, "{refused}");
+}
+
+/// Objects that are taken as they are, by their collections.
+fn stored() -> Vec<(&'static str, Value)> {
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let rules = json!([{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}]);
+    let spec =
+        |spec: Value| json!({"metadata": {"name": "g", "finalizers": ["a.b/c"]}, "spec": spec});
+    let devices = json!({"devices": {"requests": [{"name": "a", "exactly": {"deviceClassName": "x.example"}}]}});
+    vec![
+        (
+            "/api/v1/namespaces/rec/pods",
+            spec(template["spec"].clone()),
+        ),
+        (
+            "/api/v1/namespaces/rec/services",
+            spec(json!({"type": "NodePort", "ports": [{"port": 80}]})),
+        ),
+        (
+            "/api/v1/namespaces/rec/secrets",
+            json!({"metadata": {"name": "g"}, "stringData": {"a": "1"}}),
+        ),
+        (
+            "/api/v1/nodes",
+            spec(json!({"taints": [{"key": "a", "effect": "NoSchedule"}]})),
+        ),
+        (
+            "/apis/apps/v1/namespaces/rec/deployments",
+            spec(json!({"selector": {"matchLabels": {"a": "b"}}, "template": template})),
+        ),
+        (
+            "/apis/batch/v1/namespaces/rec/cronjobs",
+            spec(
+                json!({"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}}),
+            ),
+        ),
+        (
+            "/apis/autoscaling/v2/namespaces/rec/horizontalpodautoscalers",
+            spec(
+                json!({"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}, "behavior": {"scaleDown": {}}}),
+            ),
+        ),
+        (
+            "/apis/policy/v1/namespaces/rec/poddisruptionbudgets",
+            spec(json!({"minAvailable": 1, "selector": {}})),
+        ),
+        (
+            "/apis/networking.k8s.io/v1/namespaces/rec/networkpolicies",
+            spec(
+                json!({"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}),
+            ),
+        ),
+        (
+            "/apis/networking.k8s.io/v1/namespaces/rec/ingresses",
+            spec(json!({"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}})),
+        ),
+        (
+            "/apis/networking.k8s.io/v1/ingressclasses",
+            spec(json!({"controller": "a.b/c", "parameters": {"kind": "K", "name": "n"}})),
+        ),
+        (
+            "/apis/networking.k8s.io/v1/servicecidrs",
+            spec(json!({"cidrs": ["10.1.0.0/16"]})),
+        ),
+        (
+            "/apis/discovery.k8s.io/v1/namespaces/rec/endpointslices",
+            json!({"metadata": {"name": "g"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"port": 80}]}),
+        ),
+        (
+            "/apis/events.k8s.io/v1/namespaces/rec/events",
+            json!({"metadata": {"name": "g"}, "regarding": {"kind": "Pod", "namespace": "rec"}, "type": "Normal", "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "x.example/c", "reportingInstance": "c-1", "action": "Look", "reason": "Looked"}),
+        ),
+        (
+            "/apis/node.k8s.io/v1/runtimeclasses",
+            json!({"metadata": {"name": "g"}, "handler": "wasm", "overhead": {"podFixed": {"cpu": "1m"}}}),
+        ),
+        (
+            "/apis/resource.k8s.io/v1/namespaces/rec/resourceclaims",
+            spec(devices.clone()),
+        ),
+        (
+            "/apis/resource.k8s.io/v1/namespaces/rec/resourceclaimtemplates",
+            spec(json!({"spec": devices})),
+        ),
+        (
+            "/apis/resource.k8s.io/v1/deviceclasses",
+            spec(json!({"selectors": [{"cel": {"expression": "true"}}]})),
+        ),
+        (
+            "/apis/resource.k8s.io/v1/resourceslices",
+            spec(
+                json!({"driver": "d.example", "pool": {"name": "p", "resourceSliceCount": 1}, "nodeName": "n", "devices": [{"name": "a", "attributes": {"x.example/y": {"int": 1}}}]}),
+            ),
+        ),
+        (
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+            json!({"metadata": {"name": "g"}, "webhooks": [{"name": "a.b.c", "admissionReviewVersions": ["v1"], "sideEffects": "None", "clientConfig": {"url": "https://h/p"}, "rules": rules}]}),
+        ),
+        (
+            "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+            spec(
+                json!({"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "true"}]}),
+            ),
+        ),
+        (
+            "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+            spec(json!({"policyName": "g", "validationActions": ["Deny"]})),
+        ),
+        (
+            "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations",
+            spec(json!({"type": "Limited", "limited": {"limitResponse": {"type": "Reject"}}})),
+        ),
+        (
+            "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+            spec(
+                json!({"matchingPrecedence": 5, "priorityLevelConfiguration": {"name": "g"}, "rules": [{"subjects": [{"kind": "User", "user": {"name": "u"}}], "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}]}]}),
+            ),
+        ),
+    ]
+}
+
+/// Bad writes of objects that are there: what compares them with the state before, and their statuses.
+#[test]
+fn stored_objects_stand_bad_writes() {
+    let stored = stored();
+    let tails = ["", "/g", "/g", "/g/status", "/g/scale", "/g/nope"];
+    let mut dice = Dice(0xD1B5_4A32_D192_ED03);
+    let mut refused = 0;
+    for _ in 0..REQUESTS / 500 {
+        let mut cluster = Cluster::new();
+        for (collection, object) in &stored {
+            let reply = cluster.send("POST", collection, &object.to_string());
+            assert_eq!(reply.code, 201, "{collection}: {}", reply.text);
+        }
+        for _ in 0..500 {
+            let (collection, object) = &stored[dice.roll(stored.len())];
+            let url = format!("{collection}{}", dice.pick(&tails));
+            refused += usize::from(is_refused(&mut cluster, &mut dice, &url, object));
+        }
+        check_stored(&cluster);
     }
     assert!(refused > REQUESTS / 2, "{refused}");
 }

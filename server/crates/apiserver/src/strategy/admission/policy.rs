@@ -214,11 +214,7 @@ pub(in crate::strategy) fn validate_mutating(policy: &Value, errors: &mut Errors
         spec.field("reinvocationPolicy"),
         text(policy, "/spec/reinvocationPolicy"),
     );
-    if again.is_empty() {
-        errors.required(&at, "");
-    } else {
-        errors.one_of(&at, again, &["Never", "IfNeeded"]);
-    }
+    errors.chosen(&at, again, &["Never", "IfNeeded"]);
 }
 
 pub(in crate::strategy) fn validate_mutating_binding(binding: &Value, errors: &mut Errors) {
@@ -274,11 +270,7 @@ fn validate_param_ref(reference: &Value, path: &Path<'_>, errors: &mut Errors) {
         path.field("parameterNotFoundAction"),
         field(reference, "parameterNotFoundAction"),
     );
-    if action.is_empty() {
-        errors.required(&at, "");
-    } else {
-        errors.one_of(&at, action, &["Deny", "Allow"]);
-    }
+    errors.chosen(&at, action, &["Deny", "Allow"]);
 }
 
 /// What the type checker found.

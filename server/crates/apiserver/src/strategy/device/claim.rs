@@ -203,7 +203,7 @@ fn validate_constraint(
         None => errors.required(&path.field("matchAttribute"), ""),
         Some(name) => {
             let (at, value) = (path.field(name), field(constraint, name));
-            errors.named(&at, value, qualified_name);
+            super::slice::check_qualified(value, &at, errors);
             if !value.is_empty() && !value.contains('/') {
                 errors.invalid(&at, value, "must include a domain");
             }
@@ -261,7 +261,8 @@ pub(in crate::strategy) fn validate_claim_status(new: &Value, old: &Value, error
         errors.forbidden(&path, why);
     }
     let added = |user: &Value| !items(old, "/status/reservedFor").contains(user);
-    if new.pointer("/metadata/deletionTimestamp").is_some() && users.iter().any(added) {
+    let is_leaving = after.is_some() && new.pointer("/metadata/deletionTimestamp").is_some();
+    if is_leaving && users.iter().any(added) {
         let why = "new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set";
         errors.forbidden(&path, why);
     }

@@ -78,7 +78,10 @@ fn validate_pool(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
         errors.invalid(&path.field("resourceSliceCount"), count, why);
     }
     let generation = int(spec, "/pool/generation");
-    errors.at_least(&path.field("generation"), generation, 0);
+    if let Some(generation) = generation.filter(|g| *g < 0) {
+        let why = "must be greater than or equal to zero";
+        errors.invalid(&path.field("generation"), generation, why);
+    }
 }
 
 fn validate_place(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
@@ -149,7 +152,7 @@ fn validate_device(device: &Value, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// An identifier of C with or without a domain (`validateQualifiedName`).
-fn check_qualified(name: &str, path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn check_qualified(name: &str, path: &Path<'_>, errors: &mut Errors) {
     let (domain, id) = match name.split_once('/') {
         Some((domain, id)) => (Some(domain), id),
         None => (None, name),

@@ -1,14 +1,13 @@
 //! The smaller lists of a pod's spec: host aliases, gates, pull secrets, overhead, claims for devices.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use serde_json::Value;
 use shared::name::{dns_label, dns_subdomain};
 use shared::quantity::Quantity;
 
 use crate::errors::{Errors, Path};
-use crate::meta::qualified_name;
+use crate::meta::{ip_address, qualified_name};
 use crate::value::{entries, field, items};
 
 pub(super) fn validate(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
@@ -43,10 +42,7 @@ pub(super) fn validate(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
 
 fn validate_alias(alias: &Value, path: &Path<'_>, errors: &mut Errors) {
     let ip = field(alias, "ip");
-    if ip.parse::<IpAddr>().is_err() {
-        let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-        errors.invalid(&path.field("ip"), ip, why);
-    }
+    errors.checked(&path.field("ip"), ip, ip_address);
     let names = path.field("hostnames");
     for (i, name) in items(alias, "/hostnames").iter().enumerate() {
         let name = name.as_str().unwrap_or_default();
